@@ -1,0 +1,455 @@
+/**
+ * s2s: a one-hour access token for Zoom's API, from the credentials of a Server-to-Server OAuth app.
+ *
+ * The result goes to stdout and to the clipboard, all else to stderr.
+ */
+
+import { once } from 'node:events';
+import * as fs from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
+import { dirname, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { getSystemErrorMap, isDeepStrictEqual, stripVTControlCharacters } from 'node:util';
+import { parse } from 'dotenv';
+
+const NAMES = ['ZOOM_ACCOUNT_ID', 'ZOOM_CLIENT_ID', 'ZOOM_CLIENT_SECRET'] as const;
+type Name = (typeof NAMES)[number];
+type Credentials = Record<Name, string>;
+
+/** The fields of Zoom's answer that matter here, unchecked: RFC 6749, sections 5.1 and 5.2, and Zoom's own. */
+type Answer = Partial<
+  Record<'access_token' | 'expires_in' | 'scope' | 'error' | 'reason' | 'errorCode' | 'errorMessage', unknown>
+>;
+/** What came back: `answer` where the body is a JSON object. */
+type Reply = { status: number; headers: http.IncomingHttpHeaders; body: string; answer: Answer | undefined };
+
+const ENV_FILE = '.env';
+const REQUEST_MS = 15_000;
+const CLIPBOARD_MS = 5_000;
+const MAX_BODY_BYTES = 1024 * 1024;
+/** The statuses that `curl --retry` takes for transient. */
+const TRANSIENT = [408, 429, 500, 502, 503, 504];
+
+const saved = readEnvFile();
+const setting = (name: string): string => process.env[name]?.trim() || saved[name]?.trim() || '';
+const credentials = Object.fromEntries(NAMES.map((name) => [name, setting(name)])) as Credentials;
+const fromEnvironment = NAMES.filter((name) => process.env[name]?.trim());
+// The clipboard's helper inherits the environment.
+for (const name of NAMES) delete process.env[name];
+
+const endpoint = tokenEndpoint(setting('ZOOM_HOST') || 'zoom.us');
+const { host } = endpoint;
+const marketplace = `https://marketplace.${host.endsWith('zoomgov.com') ? 'zoomgov.com' : 'zoom.us'}/`;
+const INTERCEPTED = [
+  'A captive portal, a proxy, or a firewall may have answered in its place:',
+  `open ${endpoint.origin}/ in a browser on this network, or try another network.`,
+];
+
+/** Tells the person a line, on stderr: stdout is for data. */
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** Ends the run: 1 for a fault on the way to a token, 2 for one in the settings, 130 for a cancelled prompt. */
+function fail(code: 1 | 2 | 130, ...lines: string[]): never {
+  lines.forEach(say);
+  process.exit(code);
+}
+
+/** Text from elsewhere, fit for a terminal: no control characters, no escape sequences, and never the secret. */
+function clean(text: string): string {
+  const visible = stripVTControlCharacters(text).replace(/[\p{C}\s]+/gu, ' ');
+  return [credentials.ZOOM_CLIENT_SECRET, basic()]
+    .reduce((rest, secret) => rest.replaceAll(secret, '***'), visible)
+    .trim();
+}
+
+/** "A", "A and B", "A, B, and C". */
+function list(names: readonly string[]): string {
+  return new Intl.ListFormat('en').format(names);
+}
+
+/** The reason in an error of the system ("permission denied"). */
+function reason(error: unknown): string {
+  const { errno, message } = error as NodeJS.ErrnoException;
+  return getSystemErrorMap().get(errno ?? 0)?.[1] ?? message;
+}
+
+/** When so many seconds are over: "15:04, in 60 minutes". Undefined for what is no time to come. */
+function clockTime(seconds: unknown): string | undefined {
+  const at = new Date(Date.now() + Number(seconds) * 1000);
+  if (typeof seconds !== 'number' || seconds <= 0 || Number.isNaN(at.getTime())) return undefined;
+  const minutes = Math.ceil(seconds / 60);
+  return `${at.toTimeString().slice(0, 5)}, in ${minutes} minute${minutes === 1 ? '' : 's'}`;
+}
+
+/** The settings in the dotenv file; none where there is no such file. */
+function readEnvFile(): Record<string, string> {
+  try {
+    return parse(fs.readFileSync(ENV_FILE));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') say(`Cannot read ${ENV_FILE}: ${reason(error)}.`);
+    return {};
+  }
+}
+
+/**
+ * Where to ask for a token. `ZOOM_HOST`, Zoom's own convention, is a host or a URL.
+ * Credentials go to Zoom, to Zoom for Government and, for tests and the demo, to this machine: to no other host.
+ */
+function tokenEndpoint(zoomHost: string): URL {
+  const text = zoomHost.includes('://') ? zoomHost : `https://${zoomHost}`;
+  if (URL.canParse(text)) {
+    const { protocol, hostname, origin } = new URL(text);
+    const isZoom = protocol === 'https:' && /(^|\.)(zoom\.us|zoomgov\.com)$/.test(hostname);
+    const isHere = /^https?:$/.test(protocol) && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+    if (isZoom || isHere) return new URL('/oauth/token', origin);
+  }
+  fail(2, `ZOOM_HOST is not a host of Zoom's: ${clean(zoomHost)}.`, 'Set it to zoom.us or zoomgov.com, or unset it.');
+}
+
+/**
+ * Asks for credentials in the terminal, offers the present ones, and saves what is new.
+ * Ends the run if the person cancels.
+ */
+async function ask(names: readonly Name[]): Promise<void> {
+  const { default: prompts } = await import('prompts');
+  const questions = names.map((name) => ({
+    name,
+    message: name,
+    type: name === 'ZOOM_CLIENT_SECRET' ? ('password' as const) : ('text' as const),
+    initial: credentials[name],
+    stdout: process.stderr,
+    format: (value: string) => value.trim(),
+    validate(value: string) {
+      if (!value.trim()) return 'A value is needed.';
+      // prompts takes Ctrl-U for text and spells F5 out as "undefined", unseen where the value is masked.
+      return /\p{C}|undefined/u.test(value) ? 'A key was taken for text: press Ctrl-G and enter it again.' : true;
+    },
+  }));
+  const answers: Credentials = await prompts(questions, { onCancel: () => fail(130, 'Cancelled') });
+  const typed = names.filter((name) => answers[name] !== credentials[name]);
+  Object.assign(credentials, answers);
+  if (typed.length) save(typed);
+}
+
+/**
+ * Sets one value in the text of a dotenv file, and leaves every other byte as it is.
+ *
+ * dotenv is the judge: of the ways to write the value, the first is taken that dotenv reads back as meant, with all
+ * other settings unchanged.
+ * @param text the file with a character a byte (latin1), so that bytes which are not UTF-8 survive
+ * @returns the new text, or undefined where dotenv cannot represent the value
+ */
+function assign(text: string, name: Name, value: string): string | undefined {
+  const quotes = /^[\w.-]+$/.test(value) ? [''] : ["'", '"', '`', ''];
+  const quoted = ["'", '"', '`'].map((quote) => `${quote}(?:\\\\${quote}|[^${quote}])*${quote}`).join('|');
+  const line = new RegExp(
+    `^([ \\t]*(?:export[ \\t]+)?${name}(?:[ \\t]*=|:(?=[ \\t]))(?:[ \\t]+(?=[^\\s#]))?)` +
+      `(?:${quoted}|[^#\\r\\n]*?)(?=[ \\t]*(?:#.*)?$)`,
+    'gm',
+  );
+  const end = text.includes('\r\n') ? '\r\n' : '\n';
+  const places = [...text.matchAll(line)]
+    .reverse() // The last of several lines is the one that counts.
+    .map(({ 0: all, 1: start = '', index }) => [text.slice(0, index) + start, text.slice(index + all.length)] as const);
+  const appended = [`${text}${/[^\r\n]$/.test(text) ? end : ''}${name}=`, end] as const;
+  const wanted = { ...parse(Buffer.from(text, 'latin1')), [name]: value };
+  const bytes = Buffer.from(value).toString('latin1');
+  for (const [before, after] of [...places, appended])
+    for (const quote of quotes) {
+      const edited = before + quote + bytes + quote + after;
+      if (isDeepStrictEqual(parse(Buffer.from(edited, 'latin1')), wanted)) return edited;
+    }
+  return undefined;
+}
+
+/** Saves credentials in the dotenv file, as a whole or not at all, and says which are saved, or why not. */
+function save(names: readonly Name[]): void {
+  if (process.env['NODE_ENV']?.trim().toLowerCase() === 'production') {
+    say('NODE_ENV is production, so nothing is saved. Set in the target environment:');
+    return say(`${list(names)}.`);
+  }
+  try {
+    const old = fs.statSync(ENV_FILE, { throwIfNoEntry: false });
+    if (old && !old.isFile()) throw new Error('it is not a regular file');
+    let target: string = ENV_FILE;
+    while (fs.lstatSync(target, { throwIfNoEntry: false })?.isSymbolicLink())
+      target = resolve(fs.realpathSync(dirname(target)), fs.readlinkSync(target));
+    let text = old ? fs.readFileSync(target, 'latin1') : '';
+    const written = names.filter((name) => {
+      const edited = assign(text, name, credentials[name]);
+      if (edited === undefined) say(`${name} is not saved: dotenv has no way to write this value in ${ENV_FILE}.`);
+      else text = edited;
+      return edited !== undefined;
+    });
+    if (!written.length) return;
+    const temporary = `${target}.${process.pid}`;
+    try {
+      fs.writeFileSync(temporary, text, { encoding: 'latin1', mode: 0o600, flag: 'wx', flush: true });
+      if (old) {
+        fs.chownSync(temporary, old.uid, old.gid);
+        fs.chmodSync(temporary, old.mode);
+      }
+      fs.renameSync(temporary, target);
+    } catch (error) {
+      fs.rmSync(temporary, { force: true });
+      throw error;
+    }
+    say(`Saved ${list(written)} in ${ENV_FILE}.`);
+  } catch (error) {
+    say(`Cannot save ${list(names)} in ${ENV_FILE}: ${reason(error)}.`);
+  }
+}
+
+/** The credentials of the Authorization header: RFC 7617. */
+function basic(): string {
+  return Buffer.from(`${credentials.ZOOM_CLIENT_ID}:${credentials.ZOOM_CLIENT_SECRET}`).toString('base64');
+}
+
+/**
+ * Sends one token request: RFC 6749, section 4.4, with Zoom's grant type `account_credentials`.
+ * @throws an error of the socket, with the code ETIMEDOUT after 15 seconds and EMSGSIZE after 1 MiB
+ */
+async function post(): Promise<Reply> {
+  const signal = AbortSignal.timeout(REQUEST_MS);
+  const request = (endpoint.protocol === 'http:' ? http : https).request(endpoint, {
+    method: 'POST',
+    headers: {
+      Accept: 'application/json',
+      Authorization: `Basic ${basic()}`,
+      'Content-Type': 'application/x-www-form-urlencoded',
+    },
+    signal,
+  });
+  request.on('error', () => {}); // The awaited event or the body reports it.
+  const form = { grant_type: 'account_credentials', account_id: credentials.ZOOM_ACCOUNT_ID };
+  request.end(new URLSearchParams(form).toString());
+  try {
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+    let body = Buffer.alloc(0);
+    for await (const chunk of response) {
+      body = Buffer.concat([body, chunk]);
+      if (body.length > MAX_BODY_BYTES) throw Object.assign(new Error(), { code: 'EMSGSIZE' });
+    }
+    const { statusCode: status = 0, headers } = response;
+    return { status, headers, body: body.toString(), answer: parseObject(body.toString()) };
+  } catch (error) {
+    throw signal.aborted ? Object.assign(new Error(), { code: 'ETIMEDOUT' }) : error;
+  }
+}
+
+/** A JSON object, or undefined for any other text. */
+function parseObject(text: string): Answer | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a body is a web page: that never comes from Zoom's token endpoint. */
+function isPage({ body }: Reply): boolean {
+  return /^\s*</.test(body);
+}
+
+/** What an answer said, in its own words where it has any: `"Bad Request" (400)` or `status 503`. */
+function said({ status, answer }: Reply): string {
+  const text = answer?.reason ?? answer?.errorMessage ?? answer?.error;
+  const words = typeof text === 'string' ? clean(text).slice(0, 200) : '';
+  return words ? `"${words}" (${status})` : `status ${status}`;
+}
+
+/**
+ * Seconds that a Retry-After header asks to wait: RFC 9110, section 10.2.3, in seconds or as a date.
+ * @returns 0 where it asks for nothing
+ */
+function retryAfter(value = ''): number {
+  const seconds = /^\d+$/.test(value) ? Number(value) : Math.ceil((Date.parse(value) - Date.now()) / 1000);
+  return seconds > 0 ? seconds : 0;
+}
+
+/** Ends the run for a connection that failed: what happened, and what to do. */
+function failConnection({ code, message }: NodeJS.ErrnoException): never {
+  const cause = code ?? clean(message);
+  if (/^(ENOTFOUND|EAI_)/.test(cause))
+    fail(1, `The name ${host} is not found (${cause}).`, 'Check the network connection.');
+  if (cause === 'EMSGSIZE') fail(1, `${host} sent more than 1 MiB, which is no answer of Zoom's.`, ...INTERCEPTED);
+  if (/CERT|ISSUER|SIGNATURE/.test(cause))
+    fail(
+      1,
+      `The certificate of ${host} is not trusted (${cause}), so nothing was sent.`,
+      'If your company inspects TLS, set NODE_EXTRA_CA_CERTS to the file of its CA.',
+    );
+  const what =
+    cause === 'ECONNREFUSED' ? `${host} refused the connection.` : `The connection to ${host} failed (${cause}).`;
+  fail(1, what, 'Check the network connection, and a firewall or VPN in between.');
+}
+
+/**
+ * Gets Zoom's answer. What may pass is tried again: three requests in all, 1 and 2 seconds apart, or as long as the
+ * server asks, up to 30 seconds. Ends the run on every other fault.
+ */
+async function exchange(): Promise<Reply> {
+  for (let attempt = 1; ; attempt++) {
+    let fault: string;
+    let asked = 0;
+    try {
+      const reply = await post();
+      if (!TRANSIENT.includes(reply.status) || isPage(reply)) return reply;
+      fault = `${host} answered with ${said(reply)}`;
+      asked = retryAfter(reply.headers['retry-after']);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ETIMEDOUT') fault = `${host} gave no answer in 15 seconds`;
+      else if (code === 'ECONNRESET' || code === 'EPIPE') fault = `${host} broke the connection`;
+      else failConnection(error as NodeJS.ErrnoException);
+    }
+    if (asked > 30) fail(1, `${fault} and asks to wait.`, `Run this again at ${clockTime(asked) ?? 'another time'}.`);
+    if (attempt === 3) fail(1, `${fault}, three times.`, 'Run this again in a few minutes.');
+    const seconds = asked || attempt;
+    say(`${fault}; trying again in ${seconds} second${seconds === 1 ? '' : 's'}.`);
+    await sleep(seconds * 1000);
+  }
+}
+
+/**
+ * The token in an answer: printable ASCII, as RFC 6749, appendix A.12, has it.
+ * @returns undefined where Zoom refused; ends the run for what is neither a token nor a refusal
+ */
+function token(reply: Reply): string | undefined {
+  const { status, headers, body, answer } = reply;
+  if (status >= 300 && status < 400) {
+    const { location = '' } = headers;
+    const to = URL.canParse(location, endpoint) ? ` to ${clean(new URL(location, endpoint).host)}` : '';
+    fail(1, `${host} answered with a redirect${to} (${status}), which is not followed.`, ...INTERCEPTED);
+  }
+  if (!answer) {
+    const what = isPage(reply) ? 'a web page' : body ? 'something' : 'nothing';
+    fail(1, `${host} answered with ${what} that is not JSON (status ${status}).`, ...INTERCEPTED);
+  }
+  if (status >= 400 && status < 500) return undefined;
+  const { access_token: token } = answer;
+  if (status < 300 && typeof token === 'string' && /^[\x20-\x7e]+$/.test(token)) return token;
+  fail(
+    1,
+    status < 300
+      ? `${host} answered without a usable access_token (${status}).`
+      : `${host} answered with ${said(reply)}.`,
+    ...trackingId(reply),
+    'Run this again in a few minutes.',
+  );
+}
+
+/** The ID that Zoom's support asks for, as a line, where the answer has one. */
+function trackingId({ headers }: Reply): string[] {
+  const id = headers['x-zm-trackingid'];
+  return id ? [`Tracking ID, for Zoom's support: ${clean(String(id)).slice(0, 200)}`] : [];
+}
+
+/** Which credentials Zoom's refusal is about, what is wrong with them, and what to do about it. */
+function diagnose(reply: Reply): { suspects: readonly Name[]; lines: [string, string] } {
+  const [account, id, secret] = NAMES;
+  const text = `${reply.answer?.error} ${reply.answer?.errorCode} ${said(reply)}`.toLowerCase();
+  if (/disabled|deactivated|4717/.test(text))
+    return {
+      suspects: [id, secret],
+      lines: [`The app of ${id} is disabled:`, `activate it on its Activation page at ${marketplace}.`],
+    };
+  if (/grant.type/.test(text))
+    return {
+      suspects: [id, secret],
+      lines: [
+        `The app of ${id} is no Server-to-Server OAuth app or is not activated:`,
+        `check its type and its Activation page at ${marketplace}.`,
+      ],
+    };
+  const compare = `with App Credentials at ${marketplace}.`;
+  if (/invalid_client|client_id|client_secret/.test(text))
+    return {
+      suspects: [id, secret],
+      lines: [`${id} or ${secret} is wrong, or they are of different apps:`, `compare both ${compare}`],
+    };
+  if (/invalid_request|bad request/.test(text))
+    return { suspects: [account], lines: [`${account} is wrong:`, `compare it ${compare}`] };
+  return { suspects: NAMES, lines: [`Check ${list(NAMES)}:`, `compare them ${compare}`] };
+}
+
+/**
+ * Copies the token to the clipboard.
+ * @returns why that was not possible, or undefined where it was
+ */
+async function copy(token: string): Promise<string | undefined> {
+  try {
+    const { default: clipboard } = await import('clipboardy');
+    const late = sleep(CLIPBOARD_MS).then(() => Promise.reject(new Error('its helper did not answer in 5 seconds')));
+    await Promise.race([clipboard.write(token), late]);
+    return undefined;
+  } catch (error) {
+    // clipboardy blames a missing xsel here, but brings one along.
+    if (process.platform === 'linux' && !process.env['DISPLAY'] && !process.env['WAYLAND_DISPLAY'])
+      return 'there is no display';
+    return clean((error as Error).message.split(/\.?\n/)[0] ?? '');
+  }
+}
+
+/** Writes the result to stdout and waits until it is out. A reader that goes away is no error. */
+async function print(text: string): Promise<void> {
+  const error = await new Promise<NodeJS.ErrnoException | null | undefined>((done) => process.stdout.write(text, done));
+  if (error?.code === 'EPIPE') process.exit(0);
+  if (error) fail(1, `Cannot write the result: ${reason(error)}.`);
+}
+
+process.stdout.on('error', () => {}); // print() has it.
+process.stderr.on('error', () => {}); // Nobody listens any more.
+
+const missing = NAMES.filter((name) => !credentials[name]);
+const isTerminal = process.stdin.isTTY && process.stderr.isTTY;
+if (missing.length) {
+  if (!isTerminal)
+    fail(2, `Set ${list(missing)} in the environment or in ${ENV_FILE}, or run this in a terminal to be asked.`);
+  say(`Find credentials in the Zoom App Marketplace, ${marketplace}:`);
+  say('Develop > Build App > Server-to-Server OAuth App > App Credentials.');
+  await ask(missing);
+}
+
+let reply = await exchange();
+let accessToken: string | undefined;
+while ((accessToken = token(reply)) === undefined) {
+  const { suspects, lines } = diagnose(reply);
+  const fixed = suspects.filter((name) => fromEnvironment.includes(name));
+  const refusal = [`Zoom refused: ${said(reply)}.`, ...trackingId(reply), ...lines];
+  if (fixed.length)
+    fail(
+      1,
+      ...refusal,
+      `The environment, which wins over ${ENV_FILE}, has the rejected value:`,
+      `change or unset ${list(fixed)} there.`,
+    );
+  if (!isTerminal) fail(1, ...refusal);
+  [...refusal, 'Enter keeps a value.'].forEach(say);
+  await ask(suspects);
+  reply = await exchange();
+}
+
+const answer = reply.answer ?? {};
+const failure = await copy(accessToken);
+const scopes = typeof answer.scope === 'string' ? clean(answer.scope).split(' ').filter(Boolean) : [];
+const result = [
+  '',
+  `Zoom Server-to-Server Oauth token${failure === undefined ? ' copied to clipboard' : ''}:`,
+  '-'.repeat(54),
+  accessToken,
+  '',
+  'Scopes:',
+  '-------',
+  ...scopes,
+];
+await print(`${result.join('\n')}\n`);
+if (failure !== undefined) say(`No clipboard here (${failure}): copy the token from the output.`);
+if (!scopes.length) say(`The app has no scopes, so the token opens nothing: add some under Scopes, ${marketplace}.`);
+const expiry = clockTime(answer.expires_in);
+if (expiry) say(`Expires at ${expiry}.`);
+process.exit();

@@ -1,0 +1,330 @@
+/** Where credentials come from, how they are asked for, and how they are kept. */
+
+import assert from 'node:assert/strict';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { parse } from 'dotenv';
+import { S2S, Terminal, configured, files, folder, lacking, run, shell } from './helpers.ts';
+import { ACCOUNT, GRANTED, TOKEN, json, startStandIn } from './stand-in.ts';
+
+const BASIC = Buffer.from(`${ACCOUNT.ZOOM_CLIENT_ID}:${ACCOUNT.ZOOM_CLIENT_SECRET}`).toString('base64');
+const DOTENV = Object.entries(ACCOUNT)
+  .map(([name, value]) => `${name}=${value}\n`)
+  .join('');
+
+/** Answers all three questions as the stand-in's customer. */
+async function answerAll(terminal: Terminal): Promise<void> {
+  for (const [name, value] of Object.entries(ACCOUNT)) await terminal.answer(name, `${value}\r`);
+}
+
+describe('credentials', { concurrency: 4, timeout: 120_000 }, () => {
+  let standIn: Awaited<ReturnType<typeof startStandIn>>;
+  before(async () => (standIn = await startStandIn()));
+  after(() => standIn.close());
+  const host = () => ({ ZOOM_HOST: standIn.url });
+
+  it('come from the environment, and one POST is sent as Zoom documents it', async () => {
+    const own = await startStandIn();
+    const { code, stdout } = await run({ env: configured(own) });
+    own.close();
+    assert.equal(code, 0);
+    assert.ok(stdout.includes(`\n${TOKEN}\n`));
+    assert.equal(own.requests.length, 1);
+    const [{ method, path, headers, body }] = own.requests as [(typeof own.requests)[number]];
+    assert.deepEqual(
+      { method, path, body, authorization: headers.authorization, type: headers['content-type'] },
+      {
+        method: 'POST',
+        path: '/oauth/token',
+        body: `grant_type=account_credentials&account_id=${ACCOUNT.ZOOM_ACCOUNT_ID}`,
+        authorization: `Basic ${BASIC}`,
+        type: 'application/x-www-form-urlencoded',
+      },
+    );
+  });
+
+  it('come from .env in the current directory, silently', async () => {
+    const cwd = folder();
+    writeFileSync(join(cwd, '.env'), `${DOTENV}ZOOM_HOST=${standIn.url}\n`);
+    const { code, stderr } = await run({ cwd });
+    assert.equal(code, 0);
+    assert.match(stderr, /^No clipboard here .*\nExpires at .*\n$/);
+  });
+
+  it('come from the environment before .env, except where they are blank', async () => {
+    const cwd = folder();
+    writeFileSync(join(cwd, '.env'), `${DOTENV}ZOOM_CLIENT_ID=wrong\nZOOM_ACCOUNT_ID="  "\n`);
+    const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID } = ACCOUNT;
+    const env = { ...host(), ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET: ' ' };
+    assert.equal((await run({ cwd, env })).code, 0);
+  });
+
+  it('are named where they are missing and there is no terminal to ask in', async () => {
+    const cases = [
+      [{}, 'ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, and ZOOM_CLIENT_SECRET'],
+      [{ ZOOM_ACCOUNT_ID: 'a', ZOOM_CLIENT_ID: ' ' }, 'ZOOM_CLIENT_ID and ZOOM_CLIENT_SECRET'],
+      [{ ZOOM_ACCOUNT_ID: 'a', ZOOM_CLIENT_ID: 'b' }, 'ZOOM_CLIENT_SECRET'],
+    ] as const;
+    for (const [env, names] of cases) {
+      const { code, stdout, stderr } = await run({ env: { ...host(), ...env } });
+      assert.deepEqual({ code, stdout }, { code: 2, stdout: '' });
+      assert.equal(stderr, `Set ${names} in the environment or in .env, or run this in a terminal to be asked.\n`);
+    }
+  });
+
+  it('are not asked for where stderr is no terminal', async () => {
+    const cwd = folder();
+    const terminal = new Terminal({ command: shell('2> err'), env: host(), cwd });
+    assert.equal(await terminal.end(), 2);
+    assert.match(readFileSync(join(cwd, 'err'), 'utf8'), /^Set ZOOM_ACCOUNT_ID, .*\n$/);
+  });
+
+  it('are asked for in order, with two lines before on where they are, saved, and not asked for again', async () => {
+    const cwd = folder();
+    const terminal = new Terminal({ env: host(), cwd });
+    await answerAll(terminal);
+    assert.equal(await terminal.end(), 0);
+    const [first, second, third] = terminal.screen.split('\n');
+    assert.equal(first, 'Find credentials in the Zoom App Marketplace, https://marketplace.zoom.us/:');
+    assert.equal(second, 'Develop > Build App > Server-to-Server OAuth App > App Credentials.');
+    assert.match(third ?? '', /^\? ZOOM_ACCOUNT_ID ›/);
+    assert.ok(!terminal.raw.includes(ACCOUNT.ZOOM_CLIENT_SECRET), 'the secret is masked');
+    assert.ok(terminal.screen.includes('*'.repeat(ACCOUNT.ZOOM_CLIENT_SECRET.length)));
+    assert.match(terminal.screen, /\nSaved ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, and ZOOM_CLIENT_SECRET in \.env\.\n/);
+    assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), DOTENV);
+    assert.equal(statSync(join(cwd, '.env')).mode & 0o777, 0o600);
+    assert.deepEqual(files(cwd), ['.env']);
+
+    const again = new Terminal({ env: host(), cwd });
+    assert.equal(await again.end(), 0);
+    assert.ok(!again.screen.includes('?'));
+  });
+
+  it('are asked for on stderr, only those that are missing, and cleared of spaces around them', async () => {
+    const cwd = folder();
+    writeFileSync(join(cwd, '.env'), `ZOOM_CLIENT_ID=${ACCOUNT.ZOOM_CLIENT_ID}\n`);
+    const env = { ...host(), ZOOM_ACCOUNT_ID: ACCOUNT.ZOOM_ACCOUNT_ID };
+    const terminal = new Terminal({ command: shell('> out'), env, cwd });
+    await terminal.answer('ZOOM_CLIENT_SECRET', '\r');
+    await terminal.see('A value is needed.');
+    terminal.type('   \r');
+    await terminal.see('A value is needed.');
+    terminal.type(`${ACCOUNT.ZOOM_CLIENT_SECRET}  \r`);
+    assert.equal(await terminal.end(), 0);
+    assert.ok(!/ZOOM_(ACCOUNT|CLIENT)_ID/.test(terminal.screen));
+    assert.match(terminal.screen, /\nSaved ZOOM_CLIENT_SECRET in \.env\.\n/);
+    const [empty, heading] = readFileSync(join(cwd, 'out'), 'utf8').split('\n');
+    assert.deepEqual([empty, heading], ['', 'Zoom Server-to-Server Oauth token:']);
+    assert.equal(parse(readFileSync(join(cwd, '.env')))['ZOOM_CLIENT_SECRET'], ACCOUNT.ZOOM_CLIENT_SECRET);
+  });
+
+  it('are not made of keys that prompts takes for text', async () => {
+    const { ZOOM_CLIENT_SECRET, ...rest } = ACCOUNT;
+    for (const key of ['\x15', '\x1b[15~']) {
+      const cwd = folder();
+      const terminal = new Terminal({ env: { ...host(), ...rest }, cwd });
+      await terminal.answer('ZOOM_CLIENT_SECRET', `wrong${key}\r`);
+      await terminal.see('press Ctrl-G');
+      terminal.type(`\x07${ZOOM_CLIENT_SECRET}\r`);
+      assert.equal(await terminal.end(), 0);
+    }
+  });
+
+  for (const [key, name] of [
+    ['\x03', 'Ctrl-C'],
+    ['\x04', 'Ctrl-D'],
+    ['\x1b', 'Escape'],
+  ] as const)
+    it(`are not saved, and Zoom not asked, after ${name}`, async () => {
+      const cwd = folder();
+      const own = await startStandIn();
+      const terminal = new Terminal({
+        command: ['bash', '-c', `'${S2S.join("' '")}'; echo $?; stty -a`],
+        env: { ZOOM_HOST: own.url },
+        cwd,
+      });
+      await terminal.answer('ZOOM_ACCOUNT_ID', 'account\r');
+      await terminal.answer('ZOOM_CLIENT_ID', `cli${key}`);
+      await terminal.end();
+      own.close();
+      assert.match(terminal.screen, /\nCancelled\n130\n/);
+      assert.match(terminal.screen, / icanon .* echo /s, 'the terminal is as it was');
+      assert.deepEqual(files(cwd), []);
+      assert.equal(own.requests.length, 0);
+    });
+
+  it('are saved before Zoom is asked', async () => {
+    const cwd = folder();
+    const terminal = new Terminal({ env: { ZOOM_HOST: 'http://127.0.0.1:1' }, cwd });
+    await answerAll(terminal);
+    assert.equal(await terminal.end(), 1);
+    assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), DOTENV);
+  });
+
+  it('fill the lines of .env.example in place', async () => {
+    const cwd = folder();
+    const example = readFileSync(new URL('../.env.example', import.meta.url), 'utf8');
+    writeFileSync(join(cwd, '.env'), example);
+    const terminal = new Terminal({ env: host(), cwd });
+    await answerAll(terminal);
+    assert.equal(await terminal.end(), 0);
+    const filled = Object.entries(ACCOUNT).reduce(
+      (text, [name, value]) => text.replace(`${name}=`, `${name}=${value}`),
+      example,
+    );
+    assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), filled);
+  });
+
+  it('leave the mode of .env and a symbolic link as they are', async () => {
+    for (const target of ['settings', 'not-yet-there']) {
+      const cwd = folder();
+      mkdirSync(join(cwd, 'elsewhere'));
+      if (target === 'settings') writeFileSync(join(cwd, 'elsewhere', target), 'KEEP=1', { mode: 0o640 });
+      symlinkSync(join('elsewhere', target), join(cwd, '.env'));
+      const terminal = new Terminal({ env: host(), cwd });
+      await answerAll(terminal);
+      assert.equal(await terminal.end(), 0);
+      assert.ok(lstatSync(join(cwd, '.env')).isSymbolicLink());
+      assert.equal(readlinkSync(join(cwd, '.env')), join('elsewhere', target));
+      assert.deepEqual(files(join(cwd, 'elsewhere')), [target]);
+      const kept = target === 'settings';
+      assert.equal(statSync(join(cwd, '.env')).mode & 0o777, kept ? 0o640 : 0o600);
+      assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), `${kept ? 'KEEP=1\n' : ''}${DOTENV}`);
+    }
+  });
+
+  it('replace .env as a whole: its old content stays for whoever has it open', async () => {
+    const cwd = folder();
+    writeFileSync(join(cwd, '.env'), 'KEEP=1\n');
+    const { ino } = statSync(join(cwd, '.env'));
+    const terminal = new Terminal({ env: host(), cwd });
+    await answerAll(terminal);
+    assert.equal(await terminal.end(), 0);
+    assert.notEqual(statSync(join(cwd, '.env')).ino, ino);
+    assert.deepEqual(files(cwd), ['.env']);
+  });
+
+  it('are used for the run where .env is a folder', async () => {
+    const cwd = folder();
+    mkdirSync(join(cwd, '.env'));
+    const terminal = new Terminal({ env: host(), cwd });
+    await answerAll(terminal);
+    assert.equal(await terminal.end(), 0);
+    assert.match(terminal.screen, /^Cannot read \.env: illegal operation on a directory\.\n/);
+    assert.match(terminal.screen, /\nCannot save .* in \.env: it is not a regular file\.\n/);
+    assert.ok(terminal.screen.includes('Expires at'));
+    assert.deepEqual(files(cwd), ['.env']);
+  });
+
+  it('are used for the run where .env is a chain of links without an end', async () => {
+    const cwd = folder();
+    symlinkSync('.env', join(cwd, '.env'));
+    const terminal = new Terminal({ env: host(), cwd });
+    await answerAll(terminal);
+    assert.equal(await terminal.end(), 0);
+    assert.match(terminal.screen, /\nCannot save .* in \.env: too many symbolic links encountered\.\n/);
+  });
+
+  const namespaces = process.getuid?.() === 0 ? 'unshare --mount' : 'unshare --mount --user --map-root-user';
+  for (const [name, options, why] of [
+    ['read-only folder', 'ro', 'read-only file system'],
+    ['full disk', 'size=4k', 'no space left on device'],
+  ] as const)
+    it(`are used for the run in a ${name}`, { skip: lacking('unshare') }, async () => {
+      const cwd = folder();
+      const script = `mount -t tmpfs -o ${options} tmpfs . && cd . && { head -c 9999 /dev/zero > fill; ls -A; '${S2S.join("' '")}'; echo $?; ls -A; }`;
+      const command = [...namespaces.split(' '), 'bash', '-c', script.replace('cd .', 'cd "$PWD"')];
+      const terminal = new Terminal({ command, env: host(), cwd });
+      await answerAll(terminal);
+      await terminal.end();
+      assert.match(terminal.screen, new RegExp(`\nCannot save ZOOM_.* in \\.env: ${why}\\.\n`));
+      assert.match(terminal.screen, /\nExpires at .*\n0\n(fill\n)?$/);
+    });
+
+  it('are not saved with NODE_ENV=production', async () => {
+    const cwd = folder();
+    const terminal = new Terminal({ env: { ...host(), NODE_ENV: ' Production ' }, cwd });
+    await answerAll(terminal);
+    assert.equal(await terminal.end(), 0);
+    const note =
+      'NODE_ENV is production, so nothing is saved. Set in the target environment:\n' +
+      'ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, and ZOOM_CLIENT_SECRET.\n';
+    assert.ok(terminal.screen.includes(note), terminal.screen);
+    assert.ok(!existsSync(join(cwd, '.env')));
+  });
+
+  it('are refused by name where dotenv cannot represent them, and the others saved', async () => {
+    const cwd = folder();
+    const own = await startStandIn((response) => json(response, 200, GRANTED));
+    const terminal = new Terminal({ env: { ZOOM_HOST: own.url }, cwd });
+    await terminal.answer('ZOOM_ACCOUNT_ID', `all'three"quotes\`and#\r`);
+    await terminal.answer('ZOOM_CLIENT_ID', 'id\r');
+    await terminal.answer('ZOOM_CLIENT_SECRET', '# "it\'s" $HOME \\n é\r');
+    assert.equal(await terminal.end(), 0);
+    own.close();
+    assert.match(terminal.screen, /ZOOM_ACCOUNT_ID is not saved: dotenv has no way to write this value in \.env\./);
+    assert.match(terminal.screen, /Saved ZOOM_CLIENT_ID and ZOOM_CLIENT_SECRET in \.env\./);
+    assert.deepEqual(
+      { ...parse(readFileSync(join(cwd, '.env'))) },
+      { ZOOM_CLIENT_ID: 'id', ZOOM_CLIENT_SECRET: '# "it\'s" $HOME \\n é' },
+    );
+  });
+
+  it('go to no host but Zoom and this machine', async () => {
+    const hosts = [
+      'example.com',
+      'https://example.com',
+      'zoom.us.example.com',
+      'evilzoom.us',
+      'zoom.us@example.com',
+      'http://zoom.us',
+      'ftp://zoom.us',
+      'http://192.0.2.1',
+      'http://localhost.example.com',
+      'http://127.0.0.1.example.com',
+      'https://[::2]',
+      '://',
+      'zoom.us\x1b[31m',
+    ];
+    await Promise.all(
+      hosts.map(async (ZOOM_HOST) => {
+        const { code, stdout, stderr } = await run({ env: { ...ACCOUNT, ZOOM_HOST } });
+        assert.deepEqual({ code, stdout }, { code: 2, stdout: '' });
+        assert.match(
+          stderr,
+          /^ZOOM_HOST is not a host of Zoom's: [\x20-\x7e]+\.\nSet it to zoom\.us or zoomgov\.com, or unset it\.\n$/,
+        );
+      }),
+    );
+  });
+
+  it("go to Zoom's hosts over https only, and to this machine", async () => {
+    const hosts = [
+      '',
+      'zoom.us',
+      'https://zoom.us/',
+      'ZOOM.US',
+      'zoomgov.com',
+      'https://eu01api.zoomgov.com',
+      'https://localhost:1',
+      '127.9.9.9:1',
+      'http://[::1]:1',
+    ];
+    await Promise.all(
+      hosts.map(async (ZOOM_HOST) => {
+        const { code } = await run({ env: { ...ACCOUNT, ZOOM_HOST } });
+        assert.equal(code, 1, `${ZOOM_HOST} is asked, in vain on this machine`);
+      }),
+    );
+  });
+});
