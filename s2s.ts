@@ -6,11 +6,12 @@
 
 import { once } from 'node:events';
 import * as fs from 'node:fs';
-import http from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'; // The module itself would cost 30 ms: it loads undici.
 import https from 'node:https';
+import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { getSystemErrorMap, isDeepStrictEqual, stripVTControlCharacters } from 'node:util';
+import { getSystemErrorMap, isDeepStrictEqual, parseArgs, stripVTControlCharacters } from 'node:util';
 import { parse } from 'dotenv';
 
 const NAMES = ['ZOOM_ACCOUNT_ID', 'ZOOM_CLIENT_ID', 'ZOOM_CLIENT_SECRET'] as const;
@@ -22,15 +23,41 @@ type Answer = Partial<
   Record<'access_token' | 'expires_in' | 'scope' | 'error' | 'reason' | 'errorCode' | 'errorMessage', unknown>
 >;
 /** What came back: `answer` where the body is a JSON object. */
-type Reply = { status: number; headers: http.IncomingHttpHeaders; body: string; answer: Answer | undefined };
+type Reply = { status: number; headers: IncomingHttpHeaders; body: string; answer: Answer | undefined };
 
-const ENV_FILE = '.env';
+const USAGE = `Get a one-hour access token for Zoom's API from a Server-to-Server OAuth app.
+
+  npx tsx s2s.ts             copy the token, print it and its scopes
+  npx tsx s2s.ts --token     print the token alone
+  npx tsx s2s.ts --json      print Zoom's answer as JSON, with expires_at
+  npx tsx s2s.ts --help      print this (-h); --version (-v) prints the version
+
+  curl -H "Authorization: Bearer $(npx tsx s2s.ts --token)" \\
+    https://api.zoom.us/v2/users/me
+  DOTENV_PATH=.env.staging npx tsx s2s.ts
+
+From the environment, else from .env, else asked for in the terminal and saved:
+  ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET
+From the environment, else from .env:
+  ZOOM_HOST                 zoomgov.com for Zoom for Government; else zoom.us
+From the environment:
+  DOTENV_PATH               another file than .env
+  NODE_ENV                  production: save nothing
+  HTTPS_PROXY, NO_PROXY     a proxy, from Node 24.14 on
+  NODE_EXTRA_CA_CERTS       a file with the CA of a company that inspects TLS
+
+Exit codes: 0 here is the token; 1 Zoom refused, or the network failed; 2 a flag
+or a setting is missing or wrong; 130 cancelled.
+`;
 const REQUEST_MS = 15_000;
 const CLIPBOARD_MS = 5_000;
 const MAX_BODY_BYTES = 1024 * 1024;
 /** The statuses that `curl --retry` takes for transient. */
 const TRANSIENT = [408, 429, 500, 502, 503, 504];
 
+const flags = readFlags();
+/** dotenv's own convention for another file. */
+const ENV_FILE = process.env['DOTENV_PATH']?.replace(/^~(?=\/)/, homedir()) || '.env';
 const saved = readEnvFile();
 const setting = (name: string): string => process.env[name]?.trim() || saved[name]?.trim() || '';
 const credentials = Object.fromEntries(NAMES.map((name) => [name, setting(name)])) as Credentials;
@@ -40,11 +67,15 @@ for (const name of NAMES) delete process.env[name];
 
 const endpoint = tokenEndpoint(setting('ZOOM_HOST') || 'zoom.us');
 const { host } = endpoint;
-const marketplace = `https://marketplace.${host.endsWith('zoomgov.com') ? 'zoomgov.com' : 'zoom.us'}/`;
+const marketplace = `https://marketplace.${endpoint.hostname.endsWith('zoomgov.com') ? 'zoomgov.com' : 'zoom.us'}/`;
 const INTERCEPTED = [
   'A captive portal, a proxy, or a firewall may have answered in its place:',
   `open ${endpoint.origin}/ in a browser on this network, or try another network.`,
 ];
+
+const proxy = await useProxy();
+const unavailable = clipboardless();
+const usesClipboard = !flags.token && !flags.json && !unavailable;
 
 /** Tells the person a line, on stderr: stdout is for data. */
 function say(line: string): void {
@@ -57,12 +88,15 @@ function fail(code: 1 | 2 | 130, ...lines: string[]): never {
   process.exit(code);
 }
 
-/** Text from elsewhere, fit for a terminal: no control characters, no escape sequences, and never the secret. */
+/** Text from elsewhere, fit for a terminal: no control characters, no escape sequences. */
 function clean(text: string): string {
-  const visible = stripVTControlCharacters(text).replace(/[\p{C}\s]+/gu, ' ');
-  return [credentials.ZOOM_CLIENT_SECRET, basic()]
-    .reduce((rest, secret) => rest.replaceAll(secret, '***'), visible)
-    .trim();
+  return stripVTControlCharacters(text).replace(/\s+/g, ' ').replace(/\p{C}/gu, '').trim();
+}
+
+/** Words of a server, fit for a message: short, and without the secret that it may repeat. */
+function quote(text: string): string {
+  const secrets = [credentials.ZOOM_CLIENT_SECRET, basic()];
+  return secrets.reduce((rest, secret) => rest.replaceAll(secret, '***'), clean(text)).slice(0, 200);
 }
 
 /** "A", "A and B", "A, B, and C". */
@@ -76,12 +110,42 @@ function reason(error: unknown): string {
   return getSystemErrorMap().get(errno ?? 0)?.[1] ?? message;
 }
 
-/** When so many seconds are over: "15:04, in 60 minutes". Undefined for what is no time to come. */
-function clockTime(seconds: unknown): string | undefined {
-  const at = new Date(Date.now() + Number(seconds) * 1000);
-  if (typeof seconds !== 'number' || seconds <= 0 || Number.isNaN(at.getTime())) return undefined;
-  const minutes = Math.ceil(seconds / 60);
-  return `${at.toTimeString().slice(0, 5)}, in ${minutes} minute${minutes === 1 ? '' : 's'}`;
+/** The time when so many seconds are over, or undefined where that is no number, or no time to come. */
+function dateIn(seconds: unknown): Date | undefined {
+  const date = new Date(typeof seconds === 'number' && seconds > 0 ? Date.now() + seconds * 1000 : NaN);
+  return Number.isNaN(date.getTime()) ? undefined : date;
+}
+
+/** A time to come, by the local clock: "15:04, in 60 minutes". */
+function clockTime(date: Date): string {
+  const minutes = Math.ceil((date.getTime() - Date.now()) / 60_000);
+  return `${date.toTimeString().slice(0, 5)}, in ${minutes} minute${minutes === 1 ? '' : 's'}`;
+}
+
+/** The flags, of which none takes a value. Ends the run for `--help`, `--version` and whatever is not understood. */
+function readFlags(): { token?: boolean; json?: boolean } {
+  try {
+    const { values } = parseArgs({
+      options: {
+        token: { type: 'boolean' },
+        json: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+        version: { type: 'boolean', short: 'v' },
+      },
+    });
+    if (values.help || values.version) {
+      const { version } = JSON.parse(fs.readFileSync(new URL('package.json', import.meta.url), 'utf8'));
+      process.stdout.write(values.help ? USAGE : `${version}\n`);
+      process.exit();
+    }
+    if (values.token && values.json) fail(2, '--token and --json exclude each other: give one of them.');
+    return values;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    // A word that is no flag may be a secret pasted in the wrong place.
+    const what = code?.endsWith('POSITIONAL') ? 'Flags only, no other words' : clean(message.split('. ')[0] ?? '');
+    fail(2, `${what}: see npx tsx s2s.ts --help.`);
+  }
 }
 
 /** The settings in the dotenv file; none where there is no such file. */
@@ -107,6 +171,22 @@ function tokenEndpoint(zoomHost: string): URL {
     if (isZoom || isHere) return new URL('/oauth/token', origin);
   }
   fail(2, `ZOOM_HOST is not a host of Zoom's: ${clean(zoomHost)}.`, 'Set it to zoom.us or zoomgov.com, or unset it.');
+}
+
+/**
+ * Turns on the proxy that the environment names for https, where this Node can: from 24.14 and 25.4 on.
+ * @returns what to say of it where a connection fails
+ */
+async function useProxy(): Promise<string[]> {
+  const name = ['https_proxy', 'HTTPS_PROXY'].find((name) => process.env[name]);
+  if (!name || endpoint.protocol === 'http:') return [];
+  const url = process.env[name]?.replace(/^(?!\w+:\/\/)/, 'http://') ?? '';
+  if (!/^https?:/.test(url) || !URL.canParse(url)) fail(2, `${name} is not the URL of an HTTP proxy.`);
+  const { setGlobalProxyFromEnv } = await import('node:http');
+  if (!setGlobalProxyFromEnv)
+    return [`${name} is set, but takes effect only from Node 24.14 on: this is ${process.version}.`];
+  setGlobalProxyFromEnv({ https_proxy: url, no_proxy: process.env['no_proxy'] || process.env['NO_PROXY'] || '' });
+  return [`${name} is set: check that proxy, or name ${endpoint.hostname} in NO_PROXY.`];
 }
 
 /**
@@ -185,6 +265,8 @@ function save(names: readonly Name[]): void {
       return edited !== undefined;
     });
     if (!written.length) return;
+    // From here on, a signal waits until the file is whole.
+    process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143));
     const temporary = `${target}.${process.pid}`;
     try {
       fs.writeFileSync(temporary, text, { encoding: 'latin1', mode: 0o600, flag: 'wx', flush: true });
@@ -214,7 +296,8 @@ function basic(): string {
  */
 async function post(): Promise<Reply> {
   const signal = AbortSignal.timeout(REQUEST_MS);
-  const request = (endpoint.protocol === 'http:' ? http : https).request(endpoint, {
+  const { request: open } = endpoint.protocol === 'http:' ? await import('node:http') : https;
+  const request = open(endpoint, {
     method: 'POST',
     headers: {
       Accept: 'application/json',
@@ -226,8 +309,10 @@ async function post(): Promise<Reply> {
   request.on('error', () => {}); // The awaited event or the body reports it.
   const form = { grant_type: 'account_credentials', account_id: credentials.ZOOM_ACCOUNT_ID };
   request.end(new URLSearchParams(form).toString());
+  // Loading clipboardy takes 150 ms: it costs nothing while Zoom thinks.
+  if (usesClipboard) request.once('finish', () => void import('clipboardy').catch(() => {}));
   try {
-    const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
     let body = Buffer.alloc(0);
     for await (const chunk of response) {
       body = Buffer.concat([body, chunk]);
@@ -258,7 +343,7 @@ function isPage({ body }: Reply): boolean {
 /** What an answer said, in its own words where it has any: `"Bad Request" (400)` or `status 503`. */
 function said({ status, answer }: Reply): string {
   const text = answer?.reason ?? answer?.errorMessage ?? answer?.error;
-  const words = typeof text === 'string' ? clean(text).slice(0, 200) : '';
+  const words = typeof text === 'string' ? quote(text) : '';
   return words ? `"${words}" (${status})` : `status ${status}`;
 }
 
@@ -272,10 +357,8 @@ function retryAfter(value = ''): number {
 }
 
 /** Ends the run for a connection that failed: what happened, and what to do. */
-function failConnection({ code, message }: NodeJS.ErrnoException): never {
-  const cause = code ?? clean(message);
-  if (/^(ENOTFOUND|EAI_)/.test(cause))
-    fail(1, `The name ${host} is not found (${cause}).`, 'Check the network connection.');
+function failConnection({ code, message, statusCode }: NodeJS.ErrnoException & { statusCode?: number }): never {
+  const cause = `${code ?? clean(message)}${statusCode ? `, status ${statusCode}` : ''}`;
   if (cause === 'EMSGSIZE') fail(1, `${host} sent more than 1 MiB, which is no answer of Zoom's.`, ...INTERCEPTED);
   if (/CERT|ISSUER|SIGNATURE/.test(cause))
     fail(
@@ -283,9 +366,10 @@ function failConnection({ code, message }: NodeJS.ErrnoException): never {
       `The certificate of ${host} is not trusted (${cause}), so nothing was sent.`,
       'If your company inspects TLS, set NODE_EXTRA_CA_CERTS to the file of its CA.',
     );
-  const what =
-    cause === 'ECONNREFUSED' ? `${host} refused the connection.` : `The connection to ${host} failed (${cause}).`;
-  fail(1, what, 'Check the network connection, and a firewall or VPN in between.');
+  let what = `The connection to ${host} failed (${cause}).`;
+  if (/^(ENOTFOUND|EAI_)/.test(cause)) what = `The name of ${host} is not found (${cause}).`;
+  if (cause === 'ECONNREFUSED') what = `${host} refused the connection.`;
+  fail(1, what, ...(proxy.length ? proxy : ['Check the network connection, and a firewall or VPN in between.']));
 }
 
 /**
@@ -307,7 +391,10 @@ async function exchange(): Promise<Reply> {
       else if (code === 'ECONNRESET' || code === 'EPIPE') fault = `${host} broke the connection`;
       else failConnection(error as NodeJS.ErrnoException);
     }
-    if (asked > 30) fail(1, `${fault} and asks to wait.`, `Run this again at ${clockTime(asked) ?? 'another time'}.`);
+    if (asked > 30) {
+      const date = dateIn(asked);
+      fail(1, `${fault} and asks to wait.`, `Run this again ${date ? `at ${clockTime(date)}` : 'another day'}.`);
+    }
     if (attempt === 3) fail(1, `${fault}, three times.`, 'Run this again in a few minutes.');
     const seconds = asked || attempt;
     say(`${fault}; trying again in ${seconds} second${seconds === 1 ? '' : 's'}.`);
@@ -323,7 +410,7 @@ function token(reply: Reply): string | undefined {
   const { status, headers, body, answer } = reply;
   if (status >= 300 && status < 400) {
     const { location = '' } = headers;
-    const to = URL.canParse(location, endpoint) ? ` to ${clean(new URL(location, endpoint).host)}` : '';
+    const to = URL.canParse(location, endpoint) ? ` to ${quote(new URL(location, endpoint).host)}` : '';
     fail(1, `${host} answered with a redirect${to} (${status}), which is not followed.`, ...INTERCEPTED);
   }
   if (!answer) {
@@ -346,7 +433,7 @@ function token(reply: Reply): string | undefined {
 /** The ID that Zoom's support asks for, as a line, where the answer has one. */
 function trackingId({ headers }: Reply): string[] {
   const id = headers['x-zm-trackingid'];
-  return id ? [`Tracking ID, for Zoom's support: ${clean(String(id)).slice(0, 200)}`] : [];
+  return id ? [`Tracking ID, for Zoom's support: ${quote(String(id))}`] : [];
 }
 
 /** Which credentials Zoom's refusal is about, what is wrong with them, and what to do about it. */
@@ -377,20 +464,27 @@ function diagnose(reply: Reply): { suspects: readonly Name[]; lines: [string, st
   return { suspects: NAMES, lines: [`Check ${list(NAMES)}:`, `compare them ${compare}`] };
 }
 
+/** Why there is no clipboard to be had here, as far as the environment tells. */
+function clipboardless(): string | undefined {
+  const { DISPLAY = '', SSH_CONNECTION, SSH_TTY, WAYLAND_DISPLAY, WSL_DISTRO_NAME } = process.env;
+  // Forwarded X11 ("localhost:10.0") is the clipboard where the person sits; any other is the remote machine's.
+  if ((SSH_CONNECTION || SSH_TTY) && !/^[^:]/.test(DISPLAY)) return 'this is an SSH session';
+  const isHeadless = process.platform === 'linux' && !DISPLAY && !WAYLAND_DISPLAY && !WSL_DISTRO_NAME;
+  return isHeadless ? 'there is no display' : undefined;
+}
+
 /**
  * Copies the token to the clipboard.
  * @returns why that was not possible, or undefined where it was
  */
 async function copy(token: string): Promise<string | undefined> {
+  if (unavailable) return unavailable;
   try {
     const { default: clipboard } = await import('clipboardy');
     const late = sleep(CLIPBOARD_MS).then(() => Promise.reject(new Error('its helper did not answer in 5 seconds')));
     await Promise.race([clipboard.write(token), late]);
     return undefined;
   } catch (error) {
-    // clipboardy blames a missing xsel here, but brings one along.
-    if (process.platform === 'linux' && !process.env['DISPLAY'] && !process.env['WAYLAND_DISPLAY'])
-      return 'there is no display';
     return clean((error as Error).message.split(/\.?\n/)[0] ?? '');
   }
 }
@@ -435,21 +529,22 @@ while ((accessToken = token(reply)) === undefined) {
 }
 
 const answer = reply.answer ?? {};
-const failure = await copy(accessToken);
-const scopes = typeof answer.scope === 'string' ? clean(answer.scope).split(' ').filter(Boolean) : [];
-const result = [
-  '',
-  `Zoom Server-to-Server Oauth token${failure === undefined ? ' copied to clipboard' : ''}:`,
-  '-'.repeat(54),
-  accessToken,
-  '',
-  'Scopes:',
-  '-------',
-  ...scopes,
-];
-await print(`${result.join('\n')}\n`);
-if (failure !== undefined) say(`No clipboard here (${failure}): copy the token from the output.`);
-if (!scopes.length) say(`The app has no scopes, so the token opens nothing: add some under Scopes, ${marketplace}.`);
-const expiry = clockTime(answer.expires_in);
-if (expiry) say(`Expires at ${expiry}.`);
+const expiry = dateIn(answer.expires_in);
+if (flags.token) await print(`${accessToken}\n`);
+else if (flags.json) {
+  const text = JSON.stringify({ expires_at: expiry, ...answer }, null, 2);
+  // JSON leaves DEL and C1 as they are, and a terminal may obey them.
+  await print(`${text.replace(/[\x7f-\x9f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`)}\n`);
+} else {
+  const failure = await copy(accessToken);
+  const heading = `Zoom Server-to-Server Oauth token${failure === undefined ? ' copied to clipboard' : ''}:`;
+  const scopes = typeof answer.scope === 'string' ? clean(answer.scope).split(' ').filter(Boolean) : [];
+  await print(['', heading, '-'.repeat(54), accessToken, '', 'Scopes:', '-------', ...scopes, ''].join('\n'));
+  if (failure !== undefined && process.stdout.isTTY) {
+    await print(`\x1b]52;c;${Buffer.from(accessToken).toString('base64')}\x07`);
+    say(`No clipboard here (${failure}). Asked your terminal to copy it.`);
+  } else if (failure !== undefined) say(`No clipboard here (${failure}): copy the token from the output.`);
+  if (!scopes.length) say(`The app has no scopes, so the token opens nothing: add some under Scopes, ${marketplace}.`);
+  if (expiry) say(`Expires at ${clockTime(expiry)}.`);
+}
 process.exit();

@@ -95,7 +95,7 @@ export class Terminal {
 
   /** What a person reads: no escape sequences, no carriage returns. */
   get screen(): string {
-    return stripVTControlCharacters(this.raw).replaceAll('\r', '');
+    return stripVTControlCharacters(this.raw.replace(/\x1b[78]/g, '')).replaceAll('\r', '');
   }
 
   get pid(): number {
@@ -143,7 +143,7 @@ export function lacking(...commands: string[]): string | false {
 
 /** An X11 display of its own, without a screen. */
 export async function startX11() {
-  const server = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', '64x64x24', '-nolisten', 'tcp'], {
+  const server = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', '64x64x24', '-listen', 'tcp', '-ac'], {
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
   });
   const [number] = await once(server.stdio[3]!, 'data');

@@ -1,0 +1,455 @@
+/** The bad days: what Zoom, the network, or a signal can do, and what the person is told. */
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parse } from 'dotenv';
+import { generate } from 'selfsigned';
+import { type Env, type Result, S2S, Terminal, configured, files, folder, run, start } from './helpers.ts';
+import { ACCOUNT, GRANTED, type Handler, TOKEN, json, startStandIn, zoom } from './stand-in.ts';
+
+const BASIC = Buffer.from(`${ACCOUNT.ZOOM_CLIENT_ID}:${ACCOUNT.ZOOM_CLIENT_SECRET}`).toString('base64');
+const PAGE = '<!DOCTYPE html><title>Sign in to the network</title>';
+const INTERCEPTED =
+  'A captive portal, a proxy, or a firewall may have answered in its place:\n' +
+  'open http://HOST/ in a browser on this network, or try another network.\n';
+
+/** A stand-in for one test. */
+async function standIn(handler?: Handler, tls?: { key: string; cert: string }) {
+  const started = await startStandIn(handler, tls);
+  after(() => started.close());
+  return started;
+}
+
+/** A server that does to each connection as told. */
+async function tcp(onConnection: (socket: Socket) => void): Promise<{ url: string; host: string; server: Server }> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on('error', () => {}));
+    onConnection(socket);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  after(() => {
+    server.close();
+    sockets.forEach((socket) => socket.destroy());
+  });
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { url: `http://${host}`, host, server };
+}
+
+/** No exit may tell the secret, show a stack, or send control characters to the terminal. */
+function assertClean({ stdout, stderr }: Pick<Result, 'stdout' | 'stderr'>): void {
+  for (const secret of [ACCOUNT.ZOOM_CLIENT_SECRET, BASIC]) assert.ok(!(stdout + stderr).includes(secret), 'no secret');
+  assert.doesNotMatch(stderr, /undefined|^\s+at /m);
+  assert.doesNotMatch(stdout + stderr, /[^\n\P{C}]/u);
+}
+
+/** Runs the script to a failure; checks exit code 1 and exactly these words, in which HOST is the server. */
+async function fails(server: { url: string }, expected: string, env: Env = {}): Promise<Result> {
+  const result = await run({ env: configured(server, env) });
+  const { code, stdout, stderr } = result;
+  assert.deepEqual(
+    { code, stdout, stderr },
+    { code: 1, stdout: '', stderr: expected.replaceAll('HOST', new URL(server.url).host) },
+  );
+  assertClean(result);
+  return result;
+}
+
+describe('a refusal by Zoom', { concurrency: 2, timeout: 120_000 }, () => {
+  const where = 'with App Credentials at https://marketplace.zoom.us/.\n';
+  const activation = 'Activation page at https://marketplace.zoom.us/.\n';
+  const cases: [name: string, status: number, body: unknown, expected: string][] = [
+    [
+      'wrong client ID or secret',
+      401,
+      { reason: 'Invalid client_id or client_secret', error: 'invalid_client' },
+      'Zoom refused: "Invalid client_id or client_secret" (401).\n' +
+        `ZOOM_CLIENT_ID or ZOOM_CLIENT_SECRET is wrong, or they are of different apps:\ncompare both ${where}`,
+    ],
+    [
+      'wrong client ID, newer form',
+      400,
+      { errorCode: 4702, errorMessage: 'Invalid client_id: abc' },
+      'Zoom refused: "Invalid client_id: abc" (400).\n' +
+        `ZOOM_CLIENT_ID or ZOOM_CLIENT_SECRET is wrong, or they are of different apps:\ncompare both ${where}`,
+    ],
+    [
+      'wrong account ID',
+      400,
+      { reason: 'Bad Request', error: 'invalid_request' },
+      `Zoom refused: "Bad Request" (400).\nZOOM_ACCOUNT_ID is wrong:\ncompare it ${where}`,
+    ],
+    [
+      'another type of app',
+      400,
+      { reason: 'unsupported grant type', error: 'unsupported_grant_type' },
+      'Zoom refused: "unsupported grant type" (400).\n' +
+        `The app of ZOOM_CLIENT_ID is no Server-to-Server OAuth app or is not activated:\ncheck its type and its ${activation}`,
+    ],
+    [
+      'a disabled app',
+      403,
+      { reason: 'The app has been disabled' },
+      `Zoom refused: "The app has been disabled" (403).\nThe app of ZOOM_CLIENT_ID is disabled:\nactivate it on its ${activation}`,
+    ],
+    [
+      'words nobody knows yet',
+      422,
+      { reason: 'Moon phase' },
+      `Zoom refused: "Moon phase" (422).\nCheck ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, and ZOOM_CLIENT_SECRET:\ncompare them ${where}`,
+    ],
+    [
+      'no words',
+      400,
+      {},
+      `Zoom refused: status 400.\nCheck ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, and ZOOM_CLIENT_SECRET:\ncompare them ${where}`,
+    ],
+  ];
+  for (const [name, status, body, expected] of cases)
+    it(`is explained, and not repeated: ${name}`, async () => {
+      const server = await standIn((response) => json(response, status, body));
+      const cwd = folder();
+      writeFileSync(join(cwd, '.env'), Object.entries(ACCOUNT).map(([key, value]) => `${key}=${value}\n`).join('')); // prettier-ignore
+      const result = await run({ cwd, env: { ZOOM_HOST: server.url } });
+      assert.deepEqual([result.code, result.stdout, result.stderr], [1, '', expected]);
+      assertClean(result);
+      assert.equal(server.requests.length, 1);
+    });
+
+  it('carries the tracking ID, and names the variable where the environment has the rejected value', async () => {
+    const cwd = folder();
+    writeFileSync(join(cwd, '.env'), `ZOOM_CLIENT_ID=wrong\n`);
+    const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_SECRET } = ACCOUNT;
+    const server = await standIn();
+    const terminal = new Terminal({ cwd, env: { ZOOM_HOST: server.url, ZOOM_ACCOUNT_ID, ZOOM_CLIENT_SECRET } });
+    assert.equal(await terminal.end(), 1);
+    assert.equal(
+      terminal.screen,
+      'Zoom refused: "Invalid client_id or client_secret" (400).\n' +
+        "Tracking ID, for Zoom's support: v=2.0;clid=us02;rid=WEB_0123456789abcdef\n" +
+        `ZOOM_CLIENT_ID or ZOOM_CLIENT_SECRET is wrong, or they are of different apps:\ncompare both ${where}` +
+        'The environment, which wins over .env, has the rejected value:\nchange or unset ZOOM_CLIENT_SECRET there.\n',
+    );
+  });
+
+  it('is asked about in a terminal, until Zoom accepts; what is typed is saved in place', async () => {
+    const cwd = folder();
+    const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET } = ACCOUNT;
+    const text = (id: string, secret: string) =>
+      `# mine\nexport ZOOM_CLIENT_ID = ${id} # of the app\r\nPORT=1\nZOOM_CLIENT_SECRET: ${secret}# old\nZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}`;
+    writeFileSync(join(cwd, '.env'), text('"wrong"', "'Quoted #1'"));
+    const server = await standIn();
+    const terminal = new Terminal({ cwd, env: { ZOOM_HOST: server.url } });
+    await terminal.see('Enter keeps a value.');
+    await terminal.answer('ZOOM_CLIENT_ID', '\r');
+    await terminal.answer('ZOOM_CLIENT_SECRET', 'StillWrong\r');
+    await terminal.see('Saved ZOOM_CLIENT_SECRET in .env.');
+    await terminal.see('Zoom refused');
+    assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), text('"wrong"', 'StillWrong'));
+    await terminal.answer('ZOOM_CLIENT_ID', `${ZOOM_CLIENT_ID}\r`);
+    await terminal.answer('ZOOM_CLIENT_SECRET', `${ZOOM_CLIENT_SECRET}\r`);
+    assert.equal(await terminal.end(), 0);
+    assert.ok(terminal.screen.replaceAll('\n', '').includes(TOKEN));
+    for (const secret of ['Quoted #1', 'StillWrong', ZOOM_CLIENT_SECRET]) assert.ok(!terminal.raw.includes(secret));
+    assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), text(ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET));
+    assert.equal(server.requests.length, 3);
+    assert.ok(terminal.raw.includes('wrong'), 'the present value is offered');
+  });
+
+  it('is asked about after a first run too, and cancelled as any question', async () => {
+    const cwd = folder();
+    const server = await standIn();
+    const terminal = new Terminal({ cwd, env: { ZOOM_HOST: server.url, ...ACCOUNT, ZOOM_ACCOUNT_ID: '' } });
+    await terminal.answer('ZOOM_ACCOUNT_ID', 'wrong\r');
+    await terminal.see('ZOOM_ACCOUNT_ID is wrong');
+    await terminal.answer('ZOOM_ACCOUNT_ID', 'x\x03');
+    assert.equal(await terminal.end(), 130);
+    assert.match(terminal.screen, /\nCancelled\n$/);
+    assert.deepEqual({ ...parse(readFileSync(join(cwd, '.env'))) }, { ZOOM_ACCOUNT_ID: 'wrong' });
+  });
+});
+
+describe('a transient fault', { concurrency: 12, timeout: 120_000 }, () => {
+  for (const status of [408, 429, 500, 502, 503, 504])
+    it(`is tried again: ${status}`, async () => {
+      const times: number[] = [];
+      const server = await standIn((response, received, nth) => {
+        times.push(performance.now());
+        if (nth === 3) return zoom(response, received, nth);
+        return nth === 1 ? response.writeHead(status).end() : json(response, status, { reason: 'Busy' });
+      });
+      const result = await run({ env: configured(server) });
+      assert.equal(result.code, 0);
+      const { host } = new URL(server.url);
+      assert.ok(
+        result.stderr.startsWith(
+          `${host} answered with status ${status}; trying again in 1 second.\n` +
+            `${host} answered with "Busy" (${status}); trying again in 2 seconds.\n`,
+        ),
+        result.stderr,
+      );
+      const [first = 0, second = 0, third = 0] = times;
+      assert.ok(second - first > 950 && third - second > 1950, `${times}`);
+    });
+
+  it('ends the run at the third time', async () => {
+    const server = await standIn((response) => json(response, 503, { reason: 'Busy' }));
+    const busy = 'HOST answered with "Busy" (503)';
+    await fails(
+      server,
+      `${busy}; trying again in 1 second.\n${busy}; trying again in 2 seconds.\n` +
+        `${busy}, three times.\nRun this again in a few minutes.\n`,
+    );
+    assert.equal(server.requests.length, 3);
+  });
+
+  it('is tried again: a reset, and an answer that breaks off', async () => {
+    let nth = 0;
+    const server = await tcp((socket) =>
+      socket.once('data', () => {
+        if (++nth === 1) return socket.resetAndDestroy();
+        if (nth === 2) return socket.end('HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"access_');
+        return socket.end(`HTTP/1.1 200 OK\r\n\r\n${JSON.stringify(GRANTED)}`);
+      }),
+    );
+    const result = await run({ env: configured(server) });
+    assert.equal(result.code, 0);
+    const again = `${server.host} broke the connection; trying again in`;
+    assert.ok(result.stderr.startsWith(`${again} 1 second.\n${again} 2 seconds.\n`), result.stderr);
+  });
+
+  for (const [where, begin] of [
+    ['before the headers', ''],
+    ['in the body', 'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{'],
+  ] as const)
+    it(`is tried again: a stall ${where}, and the worst case ends within a minute`, async () => {
+      const server = await tcp((socket) => socket.once('data', () => socket.write(begin)));
+      const silent = 'HOST gave no answer in 15 seconds';
+      const { ms } = await fails(
+        server,
+        `${silent}; trying again in 1 second.\n${silent}; trying again in 2 seconds.\n` +
+          `${silent}, three times.\nRun this again in a few minutes.\n`,
+      );
+      assert.ok(ms > 47_000 && ms < 60_000, `${ms} ms`);
+    });
+
+  it('waits as long as Retry-After asks, in seconds or until a date', async () => {
+    for (const value of ['3', () => new Date(Date.now() + 3500).toUTCString()]) {
+      const server = await standIn((response, received, nth) =>
+        nth > 1
+          ? zoom(response, received, nth)
+          : json(response, 429, {}, { 'Retry-After': typeof value === 'string' ? value : value() }),
+      );
+      const result = await run({ env: configured(server) });
+      assert.equal(result.code, 0);
+      assert.match(result.stderr, /^\S+ answered with status 429; trying again in [34] seconds\.\n/);
+      assert.ok(result.ms > 3000, `${result.ms} ms`);
+    }
+  });
+
+  it('waits no longer than usual where Retry-After asks for nothing', async () => {
+    for (const value of ['0', '-5', 'soon', 'Thu, 01 Jan 1970 00:00:00 GMT']) {
+      const server = await standIn((response, received, nth) =>
+        nth > 1 ? zoom(response, received, nth) : json(response, 503, {}, { 'Retry-After': value }),
+      );
+      const result = await run({ env: configured(server) });
+      assert.equal(result.code, 0);
+      assert.match(result.stderr, /trying again in 1 second\.\n/);
+    }
+  });
+
+  it('ends the run, and tells when to come back, where Retry-After asks for more than 30 seconds', async () => {
+    const server = await standIn((response) => json(response, 429, { reason: 'Slow' }, { 'Retry-After': '1800' }));
+    const result = await run({ env: configured(server, { TZ: 'UTC' }) });
+    const at = new Date(Date.now() + 1_800_000).toISOString().slice(11, 16);
+    const [hours = '', minutes = ''] = at.split(':');
+    assert.equal(server.requests.length, 1);
+    assert.deepEqual([result.code, result.stdout], [1, '']);
+    const told =
+      /^\S+ answered with "Slow" \(429\) and asks to wait\.\nRun this again at (\d\d):(\d\d), in 30 minutes\.\n$/;
+    const [, hour, minute] = told.exec(result.stderr) ?? assert.fail(result.stderr);
+    const apart = Number(hours) * 60 + Number(minutes) - Number(hour) * 60 - Number(minute);
+    assert.ok([0, 1].includes((apart + 1440) % 1440), result.stderr);
+  });
+});
+
+describe('a fault that stays', { concurrency: 4, timeout: 120_000 }, () => {
+  it('is told: name not found', async () => {
+    const result = await run({ env: { ...ACCOUNT, ZOOM_HOST: 'no-such-host.zoom.us' } });
+    assert.deepEqual([result.code, result.stdout], [1, '']);
+    assert.match(
+      result.stderr,
+      /^The name of no-such-host\.zoom\.us is not found \((ENOTFOUND|EAI_AGAIN)\)\.\nCheck [^\n]+\.\n$/,
+    );
+    assertClean(result);
+  });
+
+  it('is told: connection refused', async () => {
+    const server = await tcp(() => {});
+    server.server.close();
+    await fails(
+      server,
+      'HOST refused the connection.\nCheck the network connection, and a firewall or VPN in between.\n',
+    );
+  });
+
+  it('is told: a server that does not speak HTTP, or not TLS', async () => {
+    const server = await tcp((socket) => socket.once('data', () => socket.end('220 mail.example ESMTP\r\n')));
+    await fails(
+      server,
+      'The connection to HOST failed (HPE_INVALID_CONSTANT).\nCheck the network connection, and a firewall or VPN in between.\n',
+    );
+    const plain = await run({ env: configured({ url: server.url.replace('http', 'https') }) });
+    assert.equal(plain.code, 1);
+    assert.match(plain.stderr, /^The connection to \S+ failed \([A-Z_]+\)\.\nCheck [^\n]+\n$/);
+  });
+
+  it('is told: a certificate nobody trusts, and nothing is sent', async () => {
+    const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }]);
+    const server = await standIn(zoom, { key, cert });
+    const bytes: string[] = [];
+    server.server.on('secureConnection', (socket: Socket) => socket.on('data', (data) => bytes.push(`${data}`)));
+    await fails(
+      server,
+      'The certificate of HOST is not trusted (DEPTH_ZERO_SELF_SIGNED_CERT), so nothing was sent.\n' +
+        'If your company inspects TLS, set NODE_EXTRA_CA_CERTS to the file of its CA.\n',
+    );
+    assert.deepEqual([server.requests.length, bytes], [0, []]);
+  });
+
+  it('is no fault: a certificate that NODE_EXTRA_CA_CERTS trusts', async () => {
+    const altNames = [{ type: 2 as const, value: 'localhost' }];
+    const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }], {
+      extensions: [{ name: 'subjectAltName', altNames }],
+    });
+    const file = join(folder(), 'ca.pem');
+    writeFileSync(file, cert);
+    const server = await standIn(zoom, { key, cert });
+    const env = configured({ url: `https://localhost:${server.port}` }, { NODE_EXTRA_CA_CERTS: file });
+    const result = await run({ env });
+    assert.equal(result.code, 0, result.stderr);
+  });
+
+  for (const status of [301, 302, 303, 307, 308])
+    it(`is told: a redirect ${status}, which is not followed`, async () => {
+      const other = await standIn();
+      const server = await standIn((response) =>
+        response.writeHead(status, { Location: `${other.url}/oauth/token` }).end(),
+      );
+      const to = new URL(other.url).host;
+      await fails(server, `HOST answered with a redirect to ${to} (${status}), which is not followed.\n${INTERCEPTED}`);
+      assert.deepEqual([server.requests.length, other.requests.length], [1, 0]);
+    });
+
+  for (const [body, what] of [
+    [PAGE, 'a web page'],
+    ['Access denied', 'something'],
+    ['', 'nothing'],
+    ['["access_token"]', 'something'],
+  ] as const)
+    it(`is told: an answer that is not JSON: ${what}, ${body.length} bytes`, async () => {
+      for (const status of body === PAGE ? [200, 403, 407, 502, 503] : [200, 403, 407]) {
+        const server = await standIn((response) => response.writeHead(status).end(body));
+        await fails(server, `HOST answered with ${what} that is not JSON (status ${status}).\n${INTERCEPTED}`);
+        assert.equal(server.requests.length, 1);
+      }
+    });
+
+  it('is told: no usable access_token', async () => {
+    for (const access_token of [undefined, null, '', 42, ['a'], 'a\nb', 'caf\u00e9', '\u001b]52;c;AAAA\u0007']) {
+      const server = await standIn((response) =>
+        json(response, 200, { ...GRANTED, access_token }, { 'x-zm-trackingid': 'id-1' }),
+      );
+      await fails(
+        server,
+        "HOST answered without a usable access_token (200).\nTracking ID, for Zoom's support: id-1\nRun this again in a few minutes.\n",
+      );
+      assert.equal(server.requests.length, 1);
+    }
+  });
+
+  it('is told: more than 1 MiB', async () => {
+    const server = await standIn((response) => response.end(`{"a":"${'x'.repeat(1024 * 1024)}"}`));
+    await fails(server, `HOST sent more than 1 MiB, which is no answer of Zoom's.\n${INTERCEPTED}`);
+    assert.equal(server.requests.length, 1);
+  });
+
+  it('is told: a server error that does not pass', async () => {
+    const server = await standIn((response) => json(response, 501, { reason: 'Never' }));
+    await fails(server, 'HOST answered with "Never" (501).\nRun this again in a few minutes.\n');
+  });
+
+  it('is told without what a server would do to the terminal, and without the secret it may repeat', async () => {
+    const nasty = `\u001b[2J\u001b]0;title\u0007\u009b31m${ACCOUNT.ZOOM_CLIENT_SECRET} Basic ${BASIC}\r\n\u202eend${'.'.repeat(999)}`;
+    const server = await standIn((response) =>
+      json(response, 400, { reason: nasty, error: nasty }, { 'x-zm-trackingid': '\u009b31mid' }),
+    );
+    const result = await run({ env: configured(server) });
+    assertClean(result);
+    assert.match(
+      result.stderr,
+      /^Zoom refused: "\*\*\* Basic \*\*\* end\.+" \(400\)\.\nTracking ID, for Zoom's support: \S*id\n/,
+    );
+    assert.ok(result.stderr.length < 700);
+  });
+
+  it('shows scopes without control characters', async () => {
+    const server = await standIn((response) =>
+      json(response, 200, { ...GRANTED, scope: 'a:read\u001b[31m b\u0007:read\u009b2J' }),
+    );
+    const result = await run({ env: configured(server) });
+    assertClean(result);
+    assert.match(result.stdout, /\n-------\na:read\nb:read\n$/);
+  });
+});
+
+describe('a signal', { concurrency: 4, timeout: 120_000 }, () => {
+  for (const [signal, status] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    it(`ends a request: ${signal}`, async () => {
+      const server = await tcp(() => {});
+      const { child, result } = start({ env: configured(server) });
+      await once(server.server, 'connection');
+      child.kill(signal);
+      const { code, signal: by, stdout, stderr } = await result;
+      assert.ok(code === status || by === signal, `${code} ${by}`);
+      assert.deepEqual([stdout, stderr], ['', '']);
+    });
+
+    it(`ends a question, and the terminal is as it was: ${signal}`, async () => {
+      const cwd = folder();
+      const script = `'${S2S.join("' '")}' & echo "pid $!"; fg >/dev/null; echo "status $?"; stty -a`;
+      const terminal = new Terminal({ command: ['bash', '-mc', script], cwd });
+      await terminal.see('? ZOOM_ACCOUNT_ID ›');
+      const pid = Number(/pid (\d+)/.exec(terminal.screen)?.[1]);
+      process.kill(pid, signal);
+      await terminal.see('echoke');
+      assert.match(terminal.screen, new RegExp(`status ${status}\n`));
+      assert.match(terminal.screen, / icanon .* echo /s);
+      assert.deepEqual(files(cwd), []);
+    });
+  }
+
+  it('at any moment leaves .env whole and nothing beside it', async () => {
+    const before = `KEEP=${'x'.repeat(100_000)}\nZOOM_ACCOUNT_ID=`;
+    for (let delay = 0; delay < 60; delay += 6) {
+      const cwd = folder();
+      writeFileSync(join(cwd, '.env'), `${before}\n`);
+      const { ZOOM_ACCOUNT_ID, ...rest } = ACCOUNT;
+      const terminal = new Terminal({ cwd, env: { ...rest, ZOOM_HOST: 'http://127.0.0.1:1' } });
+      await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_ACCOUNT_ID}\r`);
+      await sleep(delay);
+      process.kill(terminal.pid, 'SIGTERM');
+      await terminal.end();
+      assert.deepEqual(files(cwd), ['.env']);
+      assert.ok([`${before}\n`, `${before}${ZOOM_ACCOUNT_ID}\n`].includes(readFileSync(join(cwd, '.env'), 'utf8')));
+    }
+  });
+});

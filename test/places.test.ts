@@ -1,0 +1,344 @@
+/** Where people work: over SSH, in scripts, with several accounts, behind proxies. */
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parse } from 'dotenv';
+import { generate } from 'selfsigned';
+import {
+  type Env,
+  S2S,
+  Terminal,
+  configured,
+  environment,
+  files,
+  folder,
+  lacking,
+  run,
+  shell,
+  startX11,
+} from './helpers.ts';
+import { ACCOUNT, GRANTED, TOKEN, json, startStandIn } from './stand-in.ts';
+
+const PRINTED = 'Zoom Server-to-Server Oauth token:\n';
+const ASKED = 'Asked your terminal to copy it.';
+const OSC52 = `\x1b]52;c;${Buffer.from(TOKEN).toString('base64')}\x07`;
+
+describe('the script', { concurrency: 4, timeout: 120_000 }, () => {
+  let standIn: Awaited<ReturnType<typeof startStandIn>>;
+  before(async () => (standIn = await startStandIn()));
+  after(() => standIn.close());
+
+  describe('over SSH', { concurrency: 2 }, () => {
+    it('puts the token in the clipboard of the terminal: tmux', { skip: lacking('tmux') }, async () => {
+      const cwd = folder();
+      writeFileSync(join(cwd, 'tmux.conf'), 'set -s set-clipboard on\n');
+      const env = environment(
+        configured(standIn, { SSH_CONNECTION: '192.0.2.1 50000 192.0.2.2 22', SSH_TTY: '/dev/pts/0' }),
+      );
+      const tmux = (...args: string[]) =>
+        execFileSync('tmux', ['-S', join(cwd, 'socket'), '-f', join(cwd, 'tmux.conf'), ...args], {
+          cwd,
+          env,
+          encoding: 'utf8',
+        });
+      tmux('new-session', '-d', '-x', '80', '-y', '50', `'${S2S.join("' '")}'; echo "status $?"; sleep 60`);
+      try {
+        let screen = '';
+        while (!/status \d+/.test((screen = tmux('capture-pane', '-p')))) await sleep(50);
+        assert.match(screen, /status 0/);
+        assert.ok(screen.includes(ASKED));
+        assert.ok(!screen.includes('copied'));
+        assert.equal(tmux('show-buffer'), TOKEN);
+      } finally {
+        tmux('kill-server');
+      }
+    });
+
+    it(
+      "leaves the remote machine's clipboard alone, but not one that X11 forwards",
+      { skip: lacking('Xvfb', 'xclip') },
+      async () => {
+        const x11 = await startX11();
+        after(x11.stop);
+        const env = configured(standIn, { SSH_TTY: '/dev/pts/0' });
+        const remote = new Terminal({ env: { ...env, ...x11.env } });
+        assert.equal(await remote.end(), 0);
+        assert.ok(remote.raw.includes(OSC52));
+        assert.ok(remote.screen.includes(`${ASKED}\n`) && remote.screen.includes(PRINTED));
+        assert.throws(x11.paste, 'nothing is in the clipboard');
+        const forwarded = new Terminal({ env: { ...env, DISPLAY: `localhost${x11.env.DISPLAY}` } });
+        assert.equal(await forwarded.end(), 0);
+        assert.ok(!forwarded.raw.includes(OSC52) && forwarded.screen.includes('copied to clipboard'));
+        assert.equal(x11.paste(), TOKEN);
+      },
+    );
+
+    it('asks the terminal too where there is no clipboard without SSH', async () => {
+      const terminal = new Terminal({ env: configured(standIn) });
+      assert.equal(await terminal.end(), 0);
+      assert.ok(terminal.raw.includes(OSC52));
+      assert.match(
+        terminal.screen,
+        /\nNo clipboard here \(there is no display\)\. Asked your terminal to copy it\.\nExpires at /,
+      );
+    });
+
+    it(
+      'sends the terminal nothing where stdout is none, or the clipboard has the token',
+      { skip: lacking('Xvfb') },
+      async () => {
+        const cwd = folder();
+        const piped = new Terminal({
+          command: shell('| tee out'),
+          cwd,
+          env: configured(standIn, { SSH_TTY: '/dev/pts/0' }),
+        });
+        assert.equal(await piped.end(), 0);
+        assert.ok(!piped.raw.includes('\x1b]52') && !readFileSync(join(cwd, 'out'), 'utf8').includes('\x1b'));
+        assert.match(piped.screen, /No clipboard here \(this is an SSH session\): copy the token from the output\.\n/);
+        const x11 = await startX11();
+        after(x11.stop);
+        const local = new Terminal({ env: configured(standIn, x11.env) });
+        assert.equal(await local.end(), 0);
+        assert.ok(!local.raw.includes('\x1b]52'));
+      },
+    );
+  });
+
+  describe('in scripts', { concurrency: 2 }, () => {
+    it(
+      'prints the token alone with --token, and leaves every clipboard alone',
+      { skip: lacking('Xvfb', 'xclip') },
+      async () => {
+        const x11 = await startX11();
+        after(x11.stop);
+        const { code, stdout, stderr } = await run({ args: ['--token'], env: configured(standIn, x11.env) });
+        assert.deepEqual([code, stdout, stderr], [0, `${TOKEN}\n`, '']);
+        const terminal = new Terminal({
+          args: ['--token'],
+          env: configured(standIn, { ...x11.env, SSH_TTY: '/dev/pts/0' }),
+        });
+        assert.equal(await terminal.end(), 0);
+        assert.equal(terminal.raw.replace(/\r\n/, '\n'), `${TOKEN}\n`);
+        assert.throws(x11.paste, 'nothing is in the clipboard');
+      },
+    );
+
+    it("prints Zoom's answer with --json, untouched, and when it expires", async () => {
+      const own = await startStandIn((response) =>
+        json(response, 200, { ...GRANTED, odd: ['\u009b1m', null, 1.5, { a: '\u007f\ud83d\ude00' }] }),
+      );
+      after(() => own.close());
+      const before = Date.now();
+      const { code, stdout, stderr } = await run({ args: ['--json'], env: configured(own) });
+      const { expires_at, ...rest } = JSON.parse(stdout);
+      assert.deepEqual([code, stderr], [0, '']);
+      assert.deepEqual(rest, { ...GRANTED, odd: ['\u009b1m', null, 1.5, { a: '\u007f\ud83d\ude00' }] });
+      assert.match(expires_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+      const seconds = (Date.parse(expires_at) - before) / 1000;
+      assert.ok(seconds >= GRANTED.expires_in && seconds < GRANTED.expires_in + 20, `${seconds}`);
+      assert.doesNotMatch(stdout, /[^\n\P{Cc}]/u);
+    });
+
+    it('leaves expires_at out where Zoom does not say, and as it is where Zoom does', async () => {
+      for (const answer of [{ access_token: TOKEN }, { access_token: TOKEN, expires_in: 1, expires_at: 'noon' }]) {
+        const own = await startStandIn((response) => json(response, 200, answer));
+        after(() => own.close());
+        const { stdout } = await run({ args: ['--json'], env: configured(own) });
+        assert.deepEqual(JSON.parse(stdout), answer);
+      }
+    });
+
+    it('asks in the terminal also with --token, since questions are on stderr', async () => {
+      const cwd = folder();
+      const terminal = new Terminal({ command: shell('--token > out'), cwd, env: { ZOOM_HOST: standIn.url } });
+      for (const [name, value] of Object.entries(ACCOUNT)) await terminal.answer(name, `${value}\r`);
+      assert.equal(await terminal.end(), 0);
+      assert.equal(readFileSync(join(cwd, 'out'), 'utf8'), `${TOKEN}\n`);
+    });
+
+    it('prints help and its version on stdout, whatever else is missing', async () => {
+      const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+      for (const flag of ['--version', '-v'])
+        assert.deepEqual(await run({ args: [flag] }).then(({ code, stdout, stderr }) => [code, stdout, stderr]), [
+          0,
+          `${version}\n`,
+          '',
+        ]);
+      for (const flag of ['--help', '-h']) {
+        const { code, stdout, stderr } = await run({ args: [flag] });
+        assert.deepEqual([code, stderr], [0, '']);
+        for (const word of [
+          ...Object.keys(ACCOUNT),
+          'ZOOM_HOST',
+          'DOTENV_PATH',
+          'HTTPS_PROXY',
+          'NODE_EXTRA_CA_CERTS',
+          '--token',
+          '--json',
+          '130',
+        ])
+          assert.ok(stdout.includes(word), word);
+        assert.doesNotMatch(stdout, /.{81}/);
+      }
+    });
+
+    it('refuses flags that it does not know, or that contradict: one sentence, exit 2, Zoom not asked', async () => {
+      const own = await startStandIn();
+      for (const [args, words] of [
+        [['--tokne'], "Unknown option '--tokne': see npx tsx s2s.ts --help.\n"],
+        [['--client-secret=SeCrEt'], "Unknown option '--client-secret': see npx tsx s2s.ts --help.\n"],
+        [['--token=SeCrEt'], "Option '--token' does not take an argument: see npx tsx s2s.ts --help.\n"],
+        [['SeCrEt'], 'Flags only, no other words: see npx tsx s2s.ts --help.\n'],
+        [['--json', '--token'], '--token and --json exclude each other: give one of them.\n'],
+      ] as const) {
+        const { code, stdout, stderr } = await run({ args: [...args], env: configured(own) });
+        assert.deepEqual([code, stdout, stderr], [2, '', words]);
+      }
+      own.close();
+      assert.equal(own.requests.length, 0);
+    });
+  });
+
+  it('reads and saves another file with DOTENV_PATH, and names it', async () => {
+    const cwd = folder();
+    writeFileSync(join(cwd, '.env'), 'ZOOM_CLIENT_ID=other\n');
+    writeFileSync(join(cwd, '.env.staging'), `ZOOM_HOST=${standIn.url}\nZOOM_CLIENT_ID=${ACCOUNT.ZOOM_CLIENT_ID}\n`);
+    const env = { DOTENV_PATH: '.env.staging', ZOOM_ACCOUNT_ID: ACCOUNT.ZOOM_ACCOUNT_ID };
+    const unasked = await run({ cwd, env });
+    assert.match(unasked.stderr, /^Set ZOOM_CLIENT_SECRET in the environment or in \.env\.staging, /);
+    const terminal = new Terminal({ cwd, env });
+    await terminal.answer('ZOOM_CLIENT_SECRET', `${ACCOUNT.ZOOM_CLIENT_SECRET}\r`);
+    assert.equal(await terminal.end(), 0);
+    assert.match(terminal.screen, /\nSaved ZOOM_CLIENT_SECRET in \.env\.staging\.\n/);
+    assert.equal(parse(readFileSync(join(cwd, '.env.staging')))['ZOOM_CLIENT_SECRET'], ACCOUNT.ZOOM_CLIENT_SECRET);
+    assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), 'ZOOM_CLIENT_ID=other\n');
+    assert.deepEqual(files(cwd), ['.env', '.env.staging']);
+    const home = await run({
+      cwd: folder(),
+      env: { ...env, HOME: cwd, DOTENV_PATH: '~/.env.staging' },
+      args: ['--token'],
+    });
+    assert.equal(home.stdout, `${TOKEN}\n`);
+  });
+
+  it('names the hosts of Zoom for Government', async () => {
+    const asked = new Terminal({ env: { ZOOM_HOST: 'zoomgov.com' } });
+    await asked.see('Zoom App Marketplace, https://marketplace.zoomgov.com/:\n');
+    const { code, stderr } = await run({ env: { ...ACCOUNT, ZOOM_HOST: 'https://zoomgov.com' } });
+    assert.equal(code, 1);
+    assert.match(stderr, /^The name of zoomgov\.com is not found /);
+  });
+
+  describe('behind a proxy', { concurrency: 2 }, () => {
+    /** A stand-in for zoom.us over TLS, and a CONNECT proxy that is the only way to it. */
+    async function behindProxy(host: string) {
+      const { private: key, cert } = await generate([{ name: 'commonName', value: host }], {
+        extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: host }] }],
+      });
+      const ca = join(folder(), 'ca.pem');
+      writeFileSync(ca, cert);
+      const zoom = await startStandIn(undefined, { key, cert });
+      const asked: string[] = [];
+      const proxy = http.createServer().on('connect', (request: http.IncomingMessage, socket) => {
+        asked.push(`${request.url} ${request.headers['proxy-authorization'] ?? ''}`.trim());
+        const tunnel = connect(zoom.port, '127.0.0.1', () =>
+          socket.write('HTTP/1.1 200 Connection established\r\n\r\n'),
+        );
+        tunnel.on('error', () => {}).pipe(socket.on('error', () => {})).pipe(tunnel); // prettier-ignore
+      });
+      await once(proxy.listen(0, '127.0.0.1'), 'listening');
+      after(() => {
+        zoom.close();
+        proxy.close();
+      });
+      const address = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+      const env: Env = { ...ACCOUNT, ZOOM_HOST: host, NODE_EXTRA_CA_CERTS: ca };
+      return { zoom, asked, address, env };
+    }
+    const canProxy = 'setGlobalProxyFromEnv' in http;
+    const skip = (unless: boolean) =>
+      !unless && `Node ${process.version} ${canProxy ? 'uses' : 'does not use'} a proxy`;
+
+    it('goes through it', { skip: skip(canProxy) }, async () => {
+      const { zoom, asked, address, env } = await behindProxy('zoom.us');
+      for (const proxy of [
+        { HTTPS_PROXY: `http://${address}` },
+        { https_proxy: address, HTTPS_PROXY: 'http://127.0.0.1:1' },
+        { HTTPS_PROXY: `http://user:PaSsWoRd@${address}`, NO_PROXY: 'example.com' },
+      ]) {
+        const { code, stdout, stderr } = await run({ args: ['--token'], env: { ...env, ...proxy } });
+        assert.deepEqual([code, stdout, stderr], [0, `${TOKEN}\n`, '']);
+      }
+      assert.deepEqual(asked, ['zoom.us:443', 'zoom.us:443', `zoom.us:443 Basic ${btoa('user:PaSsWoRd')}`]);
+      assert.equal(zoom.requests.length, 3);
+    });
+
+    it('goes past it where NO_PROXY says so, and to a stand-in over http', { skip: skip(canProxy) }, async () => {
+      const { asked, address, env } = await behindProxy('zoom.us');
+      const HTTPS_PROXY = `http://${address}`;
+      const direct = await run({ env: { ...env, HTTPS_PROXY, NO_PROXY: 'zoom.us' } });
+      assert.match(direct.stderr, /^The name of zoom\.us is not found /);
+      const plain = await run({
+        args: ['--token'],
+        env: configured(standIn, { HTTPS_PROXY, HTTP_PROXY: HTTPS_PROXY }),
+      });
+      assert.equal(plain.stdout, `${TOKEN}\n`);
+      assert.deepEqual(asked, []);
+    });
+
+    it("names Zoom for Government's hosts in a refusal", { skip: skip(canProxy) }, async () => {
+      const { address, env } = await behindProxy('zoomgov.com');
+      const { stderr } = await run({ env: { ...env, HTTPS_PROXY: `http://${address}`, ZOOM_CLIENT_SECRET: 'wrong' } });
+      assert.match(stderr, /https:\/\/marketplace\.zoomgov\.com\//);
+      assert.doesNotMatch(stderr, /zoom\.us/);
+    });
+
+    it(
+      'says that a proxy is set where it refuses or is not there, without its password',
+      { skip: skip(canProxy) },
+      async () => {
+        const refusing = http
+          .createServer()
+          .on('connect', (_, socket) => socket.end('HTTP/1.1 407 Who are you\r\n\r\n'));
+        await once(refusing.listen(0, '127.0.0.1'), 'listening');
+        after(() => refusing.close());
+        for (const [port, what] of [
+          [
+            (refusing.address() as AddressInfo).port,
+            'The connection to zoom.us failed (ERR_PROXY_TUNNEL, status 407).',
+          ],
+          [1, 'zoom.us refused the connection.'],
+        ] as const) {
+          const { code, stdout, stderr } = await run({
+            env: { ...ACCOUNT, HTTPS_PROXY: `http://u:PaSsWoRd@127.0.0.1:${port}` },
+          });
+          const hint = 'HTTPS_PROXY is set: check that proxy, or name zoom.us in NO_PROXY.';
+          assert.deepEqual([code, stdout, stderr], [1, '', `${what}\n${hint}\n`]);
+        }
+      },
+    );
+
+    it('says since when Node can use it, on a Node that cannot', { skip: skip(!canProxy) }, async () => {
+      const { code, stderr } = await run({ env: { ...ACCOUNT, https_proxy: 'http://127.0.0.1:1' } });
+      assert.equal(code, 1);
+      const hint = `https_proxy is set, but takes effect only from Node 24.14 on: this is ${process.version}.`;
+      assert.match(stderr, /^The name of zoom\.us is not found [^\n]+\n/);
+      assert.ok(stderr.endsWith(`\n${hint}\n`));
+    });
+
+    it('refuses what is no proxy: exit 2, Zoom not asked', async () => {
+      for (const HTTPS_PROXY of ['socks5://127.0.0.1:1080', 'http://', '::']) {
+        const { code, stdout, stderr } = await run({ env: { ...ACCOUNT, HTTPS_PROXY } });
+        assert.deepEqual([code, stdout, stderr], [2, '', 'HTTPS_PROXY is not the URL of an HTTP proxy.\n']);
+      }
+    });
+  });
+});
