@@ -10,8 +10,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { generate } from 'selfsigned';
-import { ACCOUNT, startStandIn, zoom } from './stand-in.ts';
+import { ACCOUNT, certificate, startStandIn, zoom } from './stand-in.ts';
 
 const rounds = Number(process.env['S2S_ROUNDS'] ?? 15);
 const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -42,15 +41,13 @@ const all = [...underTsx, ...(stripsTypes ? commands('node', []) : [])];
 for (const other of process.argv.slice(2)) all.push(command(`node: ${other}`, [resolve(other)], all.at(-3)!));
 
 const folder = mkdtempSync(join(tmpdir(), 's2s-bench-'));
-const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }], {
-  extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] }],
-});
-writeFileSync(join(folder, 'ca.pem'), cert);
+const tls = await certificate('localhost');
+writeFileSync(join(folder, 'ca.pem'), tls.cert);
 let delay = 0;
-const standIn = await startStandIn(async (...request) => zoom(...((await sleep(delay), request) as typeof request)), {
-  key,
-  cert,
-});
+const standIn = await startStandIn(
+  async (...request) => zoom(...((await sleep(delay), request) as typeof request)),
+  tls,
+);
 const env = {
   ...process.env,
   ...ACCOUNT,

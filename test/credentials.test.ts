@@ -15,9 +15,8 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parse } from 'dotenv';
 import { S2S, Terminal, configured, files, folder, lacking, run, shell } from './helpers.ts';
-import { ACCOUNT, GRANTED, TOKEN, json, startStandIn } from './stand-in.ts';
+import { ACCOUNT, BASIC, GRANTED, TOKEN, json, startStandIn } from './stand-in.ts';
 
-const BASIC = Buffer.from(`${ACCOUNT.ZOOM_CLIENT_ID}:${ACCOUNT.ZOOM_CLIENT_SECRET}`).toString('base64');
 const DOTENV = Object.entries(ACCOUNT)
   .map(([name, value]) => `${name}=${value}\n`)
   .join('');

@@ -21,6 +21,8 @@ const typed = fc
   .map((value) => value.trim())
   .filter((value) => value !== '' && !['#', "'", '"', '`'].every((mark) => value.includes(mark)));
 
+const UNCLOSED = 'UNCLOSED="abc';
+
 /** Lines of other people's: settings, comments, quotes over several lines, what is no setting, bytes that are no UTF-8. */
 const foreign = fc.constantFrom(
   '',
@@ -37,7 +39,7 @@ const foreign = fc.constantFrom(
   'NOT_ZOOM_CLIENT_ID=other',
   'ZOOM_CLIENT_ID_2=other',
   'no setting at all',
-  'UNCLOSED="abc',
+  UNCLOSED,
   'LATIN=caf\xe9',
   'EMPTY=',
   'DOLLAR=$$&$1',
@@ -77,7 +79,10 @@ it('holds the credentials as typed and all else byte for byte', { timeout: 600_0
     await terminal.ended;
 
     const after = readFileSync(join(cwd, '.env'));
-    const expected = { ...old, ...Object.fromEntries(missing.map((name) => [name, credentials[name]])) };
+    // An open quote further up can swallow the closing quote of a value with a `#`: then there is no way to write it.
+    const saved = missing.filter((name) => !terminal.screen.includes(`${name} is not saved`));
+    assert.ok(saved.length === missing.length || lines.includes(UNCLOSED));
+    const expected = { ...old, ...Object.fromEntries(saved.map((name) => [name, credentials[name]])) };
     assert.deepEqual({ ...parse(after) }, expected);
     const others = (bytes: Buffer) =>
       bytes
@@ -86,7 +91,8 @@ it('holds the credentials as typed and all else byte for byte', { timeout: 600_0
         .filter((line) => !/^\s*(export )?ZOOM_(ACCOUNT_ID|CLIENT_ID|CLIENT_SECRET)\s*[=:]/.test(line))
         .join('');
     const kept = others(before);
-    assert.ok([kept, kept + end].includes(others(after)), 'every other line is as it was');
+    const lineEnd = before.includes('\r\n') ? '\r\n' : '\n'; // Appended to a last line that had none.
+    assert.ok([kept, kept + lineEnd].includes(others(after)), 'every other line is as it was');
   });
   try {
     await fc.assert(property, { numRuns, endOnFailure: true, includeErrorInReport: true });

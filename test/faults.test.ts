@@ -3,62 +3,18 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'dotenv';
-import { generate } from 'selfsigned';
-import { type Env, type Result, S2S, Terminal, configured, files, folder, run, start } from './helpers.ts';
-import { ACCOUNT, GRANTED, type Handler, TOKEN, json, startStandIn, zoom } from './stand-in.ts';
+import { S2S, Terminal, assertClean, configured, fails, files, folder, run, standIn, start, tcp } from './helpers.ts';
+import { ACCOUNT, BASIC, GRANTED, TOKEN, certificate, json, zoom } from './stand-in.ts';
 
-const BASIC = Buffer.from(`${ACCOUNT.ZOOM_CLIENT_ID}:${ACCOUNT.ZOOM_CLIENT_SECRET}`).toString('base64');
 const PAGE = '<!DOCTYPE html><title>Sign in to the network</title>';
 const INTERCEPTED =
   'A captive portal, a proxy, or a firewall may have answered in its place:\n' +
   'open http://HOST/ in a browser on this network, or try another network.\n';
-
-/** A stand-in for one test. */
-async function standIn(handler?: Handler, tls?: { key: string; cert: string }) {
-  const started = await startStandIn(handler, tls);
-  after(() => started.close());
-  return started;
-}
-
-/** A server that does to each connection as told. */
-async function tcp(onConnection: (socket: Socket) => void): Promise<{ url: string; host: string; server: Server }> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket.on('error', () => {}));
-    onConnection(socket);
-  });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  after(() => {
-    server.close();
-    sockets.forEach((socket) => socket.destroy());
-  });
-  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return { url: `http://${host}`, host, server };
-}
-
-/** No exit may tell the secret, show a stack, or send control characters to the terminal. */
-function assertClean({ stdout, stderr }: Pick<Result, 'stdout' | 'stderr'>): void {
-  for (const secret of [ACCOUNT.ZOOM_CLIENT_SECRET, BASIC]) assert.ok(!(stdout + stderr).includes(secret), 'no secret');
-  assert.doesNotMatch(stderr, /undefined|^\s+at /m);
-  assert.doesNotMatch(stdout + stderr, /[^\n\P{C}]/u);
-}
-
-/** Runs the script to a failure; checks exit code 1 and exactly these words, in which HOST is the server. */
-async function fails(server: { url: string }, expected: string, env: Env = {}): Promise<Result> {
-  const result = await run({ env: configured(server, env) });
-  const { code, stdout, stderr } = result;
-  assert.deepEqual(
-    { code, stdout, stderr },
-    { code: 1, stdout: '', stderr: expected.replaceAll('HOST', new URL(server.url).host) },
-  );
-  assertClean(result);
-  return result;
-}
 
 describe('a refusal by Zoom', { concurrency: 2, timeout: 120_000 }, () => {
   const where = 'with App Credentials at https://marketplace.zoom.us/.\n';
@@ -174,110 +130,6 @@ describe('a refusal by Zoom', { concurrency: 2, timeout: 120_000 }, () => {
   });
 });
 
-describe('a transient fault', { concurrency: 12, timeout: 120_000 }, () => {
-  for (const status of [408, 429, 500, 502, 503, 504])
-    it(`is tried again: ${status}`, async () => {
-      const times: number[] = [];
-      const server = await standIn((response, received, nth) => {
-        times.push(performance.now());
-        if (nth === 3) return zoom(response, received, nth);
-        return nth === 1 ? response.writeHead(status).end() : json(response, status, { reason: 'Busy' });
-      });
-      const result = await run({ env: configured(server) });
-      assert.equal(result.code, 0);
-      const { host } = new URL(server.url);
-      assert.ok(
-        result.stderr.startsWith(
-          `${host} answered with status ${status}; trying again in 1 second.\n` +
-            `${host} answered with "Busy" (${status}); trying again in 2 seconds.\n`,
-        ),
-        result.stderr,
-      );
-      const [first = 0, second = 0, third = 0] = times;
-      assert.ok(second - first > 950 && third - second > 1950, `${times}`);
-    });
-
-  it('ends the run at the third time', async () => {
-    const server = await standIn((response) => json(response, 503, { reason: 'Busy' }));
-    const busy = 'HOST answered with "Busy" (503)';
-    await fails(
-      server,
-      `${busy}; trying again in 1 second.\n${busy}; trying again in 2 seconds.\n` +
-        `${busy}, three times.\nRun this again in a few minutes.\n`,
-    );
-    assert.equal(server.requests.length, 3);
-  });
-
-  it('is tried again: a reset, and an answer that breaks off', async () => {
-    let nth = 0;
-    const server = await tcp((socket) =>
-      socket.once('data', () => {
-        if (++nth === 1) return socket.resetAndDestroy();
-        if (nth === 2) return socket.end('HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"access_');
-        return socket.end(`HTTP/1.1 200 OK\r\n\r\n${JSON.stringify(GRANTED)}`);
-      }),
-    );
-    const result = await run({ env: configured(server) });
-    assert.equal(result.code, 0);
-    const again = `${server.host} broke the connection; trying again in`;
-    assert.ok(result.stderr.startsWith(`${again} 1 second.\n${again} 2 seconds.\n`), result.stderr);
-  });
-
-  for (const [where, begin] of [
-    ['before the headers', ''],
-    ['in the body', 'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{'],
-  ] as const)
-    it(`is tried again: a stall ${where}, and the worst case ends within a minute`, async () => {
-      const server = await tcp((socket) => socket.once('data', () => socket.write(begin)));
-      const silent = 'HOST gave no answer in 15 seconds';
-      const { ms } = await fails(
-        server,
-        `${silent}; trying again in 1 second.\n${silent}; trying again in 2 seconds.\n` +
-          `${silent}, three times.\nRun this again in a few minutes.\n`,
-      );
-      assert.ok(ms > 47_000 && ms < 60_000, `${ms} ms`);
-    });
-
-  it('waits as long as Retry-After asks, in seconds or until a date', async () => {
-    for (const value of ['3', () => new Date(Date.now() + 3500).toUTCString()]) {
-      const server = await standIn((response, received, nth) =>
-        nth > 1
-          ? zoom(response, received, nth)
-          : json(response, 429, {}, { 'Retry-After': typeof value === 'string' ? value : value() }),
-      );
-      const result = await run({ env: configured(server) });
-      assert.equal(result.code, 0);
-      assert.match(result.stderr, /^\S+ answered with status 429; trying again in [34] seconds\.\n/);
-      assert.ok(result.ms > 3000, `${result.ms} ms`);
-    }
-  });
-
-  it('waits no longer than usual where Retry-After asks for nothing', async () => {
-    for (const value of ['0', '-5', 'soon', 'Thu, 01 Jan 1970 00:00:00 GMT']) {
-      const server = await standIn((response, received, nth) =>
-        nth > 1 ? zoom(response, received, nth) : json(response, 503, {}, { 'Retry-After': value }),
-      );
-      const result = await run({ env: configured(server) });
-      assert.equal(result.code, 0);
-      assert.match(result.stderr, /trying again in 1 second\.\n/);
-    }
-  });
-
-  it('ends the run, and tells when to come back, where Retry-After asks for more than 30 seconds', async () => {
-    const server = await standIn((response) => json(response, 429, { reason: 'Slow' }, { 'Retry-After': '1800' }));
-    const result = await run({ env: configured(server, { TZ: 'UTC' }) });
-    const at = new Date(Date.now() + 1_800_000).toISOString().slice(11, 16);
-    const [hours = '', minutes = ''] = at.split(':');
-    assert.equal(server.requests.length, 1);
-    assert.deepEqual([result.code, result.stdout], [1, '']);
-    const told =
-      /^\S+ answered with "Slow" \(429\) and asks to wait\.\nRun this again at (\d\d):(\d\d), in 30 minutes\.\n$/;
-    const [, hour, minute] = told.exec(result.stderr) ?? assert.fail(result.stderr);
-    const apart = Number(hours) * 60 + Number(minutes) - Number(hour) * 60 - Number(minute);
-    assert.ok([0, 1].includes((apart + 1440) % 1440), result.stderr);
-  });
-});
-
 describe('a fault that stays', { concurrency: 4, timeout: 120_000 }, () => {
   it('is told: name not found', async () => {
     const result = await run({ env: { ...ACCOUNT, ZOOM_HOST: 'no-such-host.zoom.us' } });
@@ -310,8 +162,7 @@ describe('a fault that stays', { concurrency: 4, timeout: 120_000 }, () => {
   });
 
   it('is told: a certificate nobody trusts, and nothing is sent', async () => {
-    const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }]);
-    const server = await standIn(zoom, { key, cert });
+    const server = await standIn(zoom, await certificate('localhost'));
     const bytes: string[] = [];
     server.server.on('secureConnection', (socket: Socket) => socket.on('data', (data) => bytes.push(`${data}`)));
     await fails(
@@ -323,13 +174,10 @@ describe('a fault that stays', { concurrency: 4, timeout: 120_000 }, () => {
   });
 
   it('is no fault: a certificate that NODE_EXTRA_CA_CERTS trusts', async () => {
-    const altNames = [{ type: 2 as const, value: 'localhost' }];
-    const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }], {
-      extensions: [{ name: 'subjectAltName', altNames }],
-    });
+    const tls = await certificate('localhost');
     const file = join(folder(), 'ca.pem');
-    writeFileSync(file, cert);
-    const server = await standIn(zoom, { key, cert });
+    writeFileSync(file, tls.cert);
+    const server = await standIn(zoom, tls);
     const env = configured({ url: `https://localhost:${server.port}` }, { NODE_EXTRA_CA_CERTS: file });
     const result = await run({ env });
     assert.equal(result.code, 0, result.stderr);
@@ -425,8 +273,9 @@ describe('a signal', { concurrency: 4, timeout: 120_000 }, () => {
 
     it(`ends a question, and the terminal is as it was: ${signal}`, async () => {
       const cwd = folder();
-      const script = `'${S2S.join("' '")}' & echo "pid $!"; fg >/dev/null; echo "status $?"; stty -a`;
-      const terminal = new Terminal({ command: ['bash', '-mc', script], cwd });
+      const watch = '$p = fork or exec @ARGV; print "pid $p\\n"; waitpid $p, 0;';
+      const report = 'printf "status %d\\n", $? & 127 ? 128 + ($? & 127) : $? >> 8; exec "stty", "-a";';
+      const terminal = new Terminal({ command: ['perl', '-e', `$| = 1; ${watch} ${report}`, ...S2S], cwd });
       await terminal.see('? ZOOM_ACCOUNT_ID ›');
       const pid = Number(/pid (\d+)/.exec(terminal.screen)?.[1]);
       process.kill(pid, signal);
@@ -438,12 +287,13 @@ describe('a signal', { concurrency: 4, timeout: 120_000 }, () => {
   }
 
   it('at any moment leaves .env whole and nothing beside it', async () => {
+    const server = await tcp(() => {});
     const before = `KEEP=${'x'.repeat(100_000)}\nZOOM_ACCOUNT_ID=`;
     for (let delay = 0; delay < 60; delay += 6) {
       const cwd = folder();
       writeFileSync(join(cwd, '.env'), `${before}\n`);
       const { ZOOM_ACCOUNT_ID, ...rest } = ACCOUNT;
-      const terminal = new Terminal({ cwd, env: { ...rest, ZOOM_HOST: 'http://127.0.0.1:1' } });
+      const terminal = new Terminal({ cwd, env: { ...rest, ZOOM_HOST: server.url } });
       await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_ACCOUNT_ID}\r`);
       await sleep(delay);
       process.kill(terminal.pid, 'SIGTERM');

@@ -6,11 +6,10 @@ import { type AddressInfo, createServer } from 'node:net';
 import { it } from 'node:test';
 import fc from 'fast-check';
 import { configured, run } from './helpers.ts';
-import { ACCOUNT, GRANTED } from './stand-in.ts';
+import { ACCOUNT, BASIC, GRANTED } from './stand-in.ts';
 
 const LANES = 4;
 const numRuns = Math.ceil(Number(process.env['S2S_RUNS'] ?? 24) / LANES);
-const BASIC = Buffer.from(`${ACCOUNT.ZOOM_CLIENT_ID}:${ACCOUNT.ZOOM_CLIENT_SECRET}`).toString('base64');
 
 const nasty = fc.constantFrom(
   '\u001b[2J',

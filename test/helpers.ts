@@ -1,8 +1,10 @@
 /** Runs the script as its user does: as a process, in a terminal, beside a clipboard. */
 
+import assert from 'node:assert/strict';
 import { type SpawnOptions, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, existsSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -11,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import pty from '@lydell/node-pty';
-import { ACCOUNT } from './stand-in.ts';
+import { ACCOUNT, BASIC, type Handler, type Tls, startStandIn } from './stand-in.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const tsx = join(root, 'node_modules/tsx/dist/cli.mjs');
@@ -130,6 +132,48 @@ export class Terminal {
     await sleep(100);
     return code;
   }
+}
+
+/** A stand-in for Zoom until the end of the test. */
+export async function standIn(handler?: Handler, tls?: Tls) {
+  const started = await startStandIn(handler, tls);
+  after(() => started.close());
+  return started;
+}
+
+/** A server that does to each connection as told, until the end of the test. */
+export async function tcp(
+  onConnection: (socket: Socket) => void,
+): Promise<{ url: string; host: string; server: Server }> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on('error', () => {}));
+    onConnection(socket);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  after(() => {
+    server.close();
+    sockets.forEach((socket) => socket.destroy());
+  });
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { url: `http://${host}`, host, server };
+}
+
+/** No exit may tell the secret, show a stack, or send control characters to the terminal. */
+export function assertClean({ stdout, stderr }: Pick<Result, 'stdout' | 'stderr'>): void {
+  for (const secret of [ACCOUNT.ZOOM_CLIENT_SECRET, BASIC]) assert.ok(!(stdout + stderr).includes(secret), 'no secret');
+  assert.doesNotMatch(stderr, /undefined|^\s+at /m);
+  assert.doesNotMatch(stdout + stderr, /[^\n\P{C}]/u);
+}
+
+/** Runs the script to a failure; checks exit code 1 and exactly these words, in which HOST is the server. */
+export async function fails(server: { url: string }, expected: string, env: Env = {}): Promise<Result> {
+  const result = await run({ env: configured(server, env) });
+  const { code, stdout, stderr } = result;
+  const words = expected.replaceAll('HOST', new URL(server.url).host);
+  assert.deepEqual({ code, stdout, stderr }, { code: 1, stdout: '', stderr: words });
+  assertClean(result);
+  return result;
 }
 
 /** Why a test cannot run here: a reason to skip it, or false. With CI=true nothing may be missing. */

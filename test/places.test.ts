@@ -10,7 +10,6 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'dotenv';
-import { generate } from 'selfsigned';
 import {
   type Env,
   S2S,
@@ -24,7 +23,7 @@ import {
   shell,
   startX11,
 } from './helpers.ts';
-import { ACCOUNT, GRANTED, TOKEN, json, startStandIn } from './stand-in.ts';
+import { ACCOUNT, certificate, GRANTED, TOKEN, json, startStandIn } from './stand-in.ts';
 
 const PRINTED = 'Zoom Server-to-Server Oauth token:\n';
 const ASKED = 'Asked your terminal to copy it.';
@@ -240,12 +239,10 @@ describe('the script', { concurrency: 4, timeout: 120_000 }, () => {
   describe('behind a proxy', { concurrency: 2 }, () => {
     /** A stand-in for zoom.us over TLS, and a CONNECT proxy that is the only way to it. */
     async function behindProxy(host: string) {
-      const { private: key, cert } = await generate([{ name: 'commonName', value: host }], {
-        extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: host }] }],
-      });
+      const tls = await certificate(host);
       const ca = join(folder(), 'ca.pem');
-      writeFileSync(ca, cert);
-      const zoom = await startStandIn(undefined, { key, cert });
+      writeFileSync(ca, tls.cert);
+      const zoom = await startStandIn(undefined, tls);
       const asked: string[] = [];
       const proxy = http.createServer().on('connect', (request: http.IncomingMessage, socket) => {
         asked.push(`${request.url} ${request.headers['proxy-authorization'] ?? ''}`.trim());

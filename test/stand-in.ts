@@ -4,12 +4,15 @@ import { once } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { generate } from 'selfsigned';
 
 export const ACCOUNT = {
   ZOOM_ACCOUNT_ID: 'AbC-dEf_GhIjKlMnOpQrSt',
   ZOOM_CLIENT_ID: 'stand_in_client_id_042',
   ZOOM_CLIENT_SECRET: 'StandInClientSecret0123456789abc',
 };
+/** What the Authorization header has to hold for the stand-in's app. */
+export const BASIC = Buffer.from(`${ACCOUNT.ZOOM_CLIENT_ID}:${ACCOUNT.ZOOM_CLIENT_SECRET}`).toString('base64');
 export const SCOPES = ['user:read:list_users:admin', 'meeting:write:meeting:admin', 'report:read:admin'];
 /** As long as Zoom's own tokens are. */
 export const TOKEN = `eyJzdiI6IjAwMDAwMSIsImFsZyI6IkhTNTEyIn0.${'StandInTokenPayload_-'.repeat(32)}.c2lnbmF0dXJl`;
@@ -42,11 +45,10 @@ export const zoom: Handler = (response, { method, path, headers, body }) => {
   const refuse = (status: number, error: string, reason: string) =>
     json(response, status, { reason, error }, { 'x-zm-trackingid': 'v=2.0;clid=us02;rid=WEB_0123456789abcdef' });
   const form = new URLSearchParams(body);
-  const basic = Buffer.from(`${ACCOUNT.ZOOM_CLIENT_ID}:${ACCOUNT.ZOOM_CLIENT_SECRET}`).toString('base64');
   if (path !== '/oauth/token') return refuse(404, 'not_found', 'No such resource');
   if (method !== 'POST' || headers['content-type'] !== 'application/x-www-form-urlencoded')
     return refuse(400, 'invalid_request', 'Bad Request');
-  if (headers.authorization !== `Basic ${basic}`)
+  if (headers.authorization !== `Basic ${BASIC}`)
     return refuse(400, 'invalid_client', 'Invalid client_id or client_secret');
   if (form.get('grant_type') !== 'account_credentials')
     return refuse(400, 'unsupported_grant_type', 'unsupported grant type');
@@ -54,8 +56,18 @@ export const zoom: Handler = (response, { method, path, headers, body }) => {
   return json(response, 200, GRANTED);
 };
 
+export type Tls = { key: string; cert: string };
+
+/** A new key and a certificate for a host, which is its own authority. */
+export async function certificate(host: string): Promise<Tls> {
+  const { private: key, cert } = await generate([{ name: 'commonName', value: host }], {
+    extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: host }] }],
+  });
+  return { key, cert };
+}
+
 /** Starts the stand-in: over TLS where there is a key. `requests` grows as they come, bodies included. */
-export async function startStandIn(handler: Handler = zoom, tls?: { key: string; cert: string }) {
+export async function startStandIn(handler: Handler = zoom, tls?: Tls) {
   const requests: Received[] = [];
   const listener: http.RequestListener = async (request, response) => {
     let body = '';

@@ -1,0 +1,110 @@
+/** Faults that may pass: what is tried again, when, and what is said meanwhile. */
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { configured, fails, run, standIn, tcp } from './helpers.ts';
+import { GRANTED, json, zoom } from './stand-in.ts';
+
+describe('a transient fault', { concurrency: 12, timeout: 120_000 }, () => {
+  for (const status of [408, 429, 500, 502, 503, 504])
+    it(`is tried again: ${status}`, async () => {
+      const times: number[] = [];
+      const server = await standIn((response, received, nth) => {
+        times.push(performance.now());
+        if (nth === 3) return zoom(response, received, nth);
+        return nth === 1 ? response.writeHead(status).end() : json(response, status, { reason: 'Busy' });
+      });
+      const result = await run({ env: configured(server) });
+      assert.equal(result.code, 0);
+      const { host } = new URL(server.url);
+      assert.ok(
+        result.stderr.startsWith(
+          `${host} answered with status ${status}; trying again in 1 second.\n` +
+            `${host} answered with "Busy" (${status}); trying again in 2 seconds.\n`,
+        ),
+        result.stderr,
+      );
+      const [first = 0, second = 0, third = 0] = times;
+      assert.ok(second - first > 950 && third - second > 1950, `${times}`);
+    });
+
+  it('ends the run at the third time', async () => {
+    const server = await standIn((response) => json(response, 503, { reason: 'Busy' }));
+    const busy = 'HOST answered with "Busy" (503)';
+    await fails(
+      server,
+      `${busy}; trying again in 1 second.\n${busy}; trying again in 2 seconds.\n` +
+        `${busy}, three times.\nRun this again in a few minutes.\n`,
+    );
+    assert.equal(server.requests.length, 3);
+  });
+
+  it('is tried again: a reset, and an answer that breaks off', async () => {
+    let nth = 0;
+    const server = await tcp((socket) =>
+      socket.once('data', () => {
+        if (++nth === 1) return socket.resetAndDestroy();
+        if (nth === 2) return socket.end('HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"access_');
+        return socket.end(`HTTP/1.1 200 OK\r\n\r\n${JSON.stringify(GRANTED)}`);
+      }),
+    );
+    const result = await run({ env: configured(server) });
+    assert.equal(result.code, 0);
+    const again = `${server.host} broke the connection; trying again in`;
+    assert.ok(result.stderr.startsWith(`${again} 1 second.\n${again} 2 seconds.\n`), result.stderr);
+  });
+
+  for (const [where, begin] of [
+    ['before the headers', ''],
+    ['in the body', 'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{'],
+  ] as const)
+    it(`is tried again: a stall ${where}, and the worst case ends within a minute`, async () => {
+      const server = await tcp((socket) => socket.once('data', () => socket.write(begin)));
+      const silent = 'HOST gave no answer in 15 seconds';
+      const { ms } = await fails(
+        server,
+        `${silent}; trying again in 1 second.\n${silent}; trying again in 2 seconds.\n` +
+          `${silent}, three times.\nRun this again in a few minutes.\n`,
+      );
+      assert.ok(ms > 47_000 && ms < 60_000, `${ms} ms`);
+    });
+
+  it('waits as long as Retry-After asks, in seconds or until a date', async () => {
+    for (const value of ['3', () => new Date(Date.now() + 3500).toUTCString()]) {
+      const server = await standIn((response, received, nth) =>
+        nth > 1
+          ? zoom(response, received, nth)
+          : json(response, 429, {}, { 'Retry-After': typeof value === 'string' ? value : value() }),
+      );
+      const result = await run({ env: configured(server) });
+      assert.equal(result.code, 0);
+      assert.match(result.stderr, /^\S+ answered with status 429; trying again in [34] seconds\.\n/);
+      assert.ok(result.ms > 3000, `${result.ms} ms`);
+    }
+  });
+
+  it('waits no longer than usual where Retry-After asks for nothing', async () => {
+    for (const value of ['0', '-5', 'soon', 'Thu, 01 Jan 1970 00:00:00 GMT']) {
+      const server = await standIn((response, received, nth) =>
+        nth > 1 ? zoom(response, received, nth) : json(response, 503, {}, { 'Retry-After': value }),
+      );
+      const result = await run({ env: configured(server) });
+      assert.equal(result.code, 0);
+      assert.match(result.stderr, /trying again in 1 second\.\n/);
+    }
+  });
+
+  it('ends the run, and tells when to come back, where Retry-After asks for more than 30 seconds', async () => {
+    const server = await standIn((response) => json(response, 429, { reason: 'Slow' }, { 'Retry-After': '1800' }));
+    const result = await run({ env: configured(server, { TZ: 'UTC' }) });
+    const at = new Date(Date.now() + 1_800_000).toISOString().slice(11, 16);
+    const [hours = '', minutes = ''] = at.split(':');
+    assert.equal(server.requests.length, 1);
+    assert.deepEqual([result.code, result.stdout], [1, '']);
+    const told =
+      /^\S+ answered with "Slow" \(429\) and asks to wait\.\nRun this again at (\d\d):(\d\d), in 30 minutes\.\n$/;
+    const [, hour, minute] = told.exec(result.stderr) ?? assert.fail(result.stderr);
+    const apart = Number(hours) * 60 + Number(minutes) - Number(hour) * 60 - Number(minute);
+    assert.ok([0, 1].includes((apart + 1440) % 1440), result.stderr);
+  });
+});
