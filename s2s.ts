@@ -6,9 +6,9 @@
 
 import { once } from 'node:events';
 import * as fs from 'node:fs';
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'; // The module itself would cost 30 ms: it loads undici.
+// Only the types of node:http: the module itself loads undici, which takes 30 ms.
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import https from 'node:https';
-import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorMap, isDeepStrictEqual, parseArgs, stripVTControlCharacters } from 'node:util';
@@ -52,12 +52,13 @@ or a setting is missing or wrong; 130 cancelled.
 const REQUEST_MS = 15_000;
 const CLIPBOARD_MS = 5_000;
 const MAX_BODY_BYTES = 1024 * 1024;
+const MAX_SECONDS = 1e9;
 /** The statuses that `curl --retry` takes for transient. */
 const TRANSIENT = [408, 429, 500, 502, 503, 504];
 
 const flags = readFlags();
 /** dotenv's own convention for another file. */
-const ENV_FILE = process.env['DOTENV_PATH']?.replace(/^~(?=\/)/, homedir()) || '.env';
+const ENV_FILE = process.env['DOTENV_PATH'] || '.env';
 const saved = readEnvFile();
 const setting = (name: string): string => process.env[name]?.trim() || saved[name]?.trim() || '';
 const credentials = Object.fromEntries(NAMES.map((name) => [name, setting(name)])) as Credentials;
@@ -110,16 +111,11 @@ function reason(error: unknown): string {
   return getSystemErrorMap().get(errno ?? 0)?.[1] ?? message;
 }
 
-/** The time when so many seconds are over, or undefined where that is no number, or no time to come. */
-function dateIn(seconds: unknown): Date | undefined {
-  const date = new Date(typeof seconds === 'number' && seconds > 0 ? Date.now() + seconds * 1000 : NaN);
-  return Number.isNaN(date.getTime()) ? undefined : date;
-}
-
-/** A time to come, by the local clock: "15:04, in 60 minutes". */
-function clockTime(date: Date): string {
-  const minutes = Math.ceil((date.getTime() - Date.now()) / 60_000);
-  return `${date.toTimeString().slice(0, 5)}, in ${minutes} minute${minutes === 1 ? '' : 's'}`;
+/** When so many seconds are over, by the local clock: "15:04, in 60 minutes". */
+function clockTime(seconds: number): string {
+  const minutes = Math.ceil(seconds / 60);
+  const time = new Date(Date.now() + seconds * 1000).toTimeString().slice(0, 5);
+  return `${time}, in ${minutes} minute${minutes === 1 ? '' : 's'}`;
 }
 
 /** The flags, of which none takes a value. Ends the run for `--help`, `--version` and whatever is not understood. */
@@ -223,8 +219,8 @@ async function ask(names: readonly Name[]): Promise<void> {
  * @returns the new text, or undefined where dotenv cannot represent the value
  */
 function assign(text: string, name: Name, value: string): string | undefined {
-  const quotes = /^[\w.-]+$/.test(value) ? [''] : ["'", '"', '`', ''];
-  const quoted = ["'", '"', '`'].map((quote) => `${quote}(?:\\\\${quote}|[^${quote}])*${quote}`).join('|');
+  const marks = ["'", '"', '`'];
+  const quoted = marks.map((quote) => `${quote}(?:\\\\${quote}|[^${quote}])*${quote}`).join('|');
   const line = new RegExp(
     `^([ \\t]*(?:export[ \\t]+)?${name}(?:[ \\t]*=|:(?=[ \\t]))(?:[ \\t]+(?=[^\\s#]))?)` +
       `(?:${quoted}|[^#\\r\\n]*?)(?=[ \\t]*(?:#.*)?$)`,
@@ -238,7 +234,7 @@ function assign(text: string, name: Name, value: string): string | undefined {
   const wanted = { ...parse(Buffer.from(text, 'latin1')), [name]: value };
   const bytes = Buffer.from(value).toString('latin1');
   for (const [before, after] of [...places, appended])
-    for (const quote of quotes) {
+    for (const quote of /^[\w.-]+$/.test(value) ? [''] : [...marks, '']) {
       const edited = before + quote + bytes + quote + after;
       if (isDeepStrictEqual(parse(Buffer.from(edited, 'latin1')), wanted)) return edited;
     }
@@ -270,10 +266,9 @@ function save(names: readonly Name[]): void {
     const temporary = `${target}.${process.pid}`;
     try {
       fs.writeFileSync(temporary, text, { encoding: 'latin1', mode: 0o600, flag: 'wx', flush: true });
-      if (old) {
-        fs.chownSync(temporary, old.uid, old.gid);
-        fs.chmodSync(temporary, old.mode);
-      }
+      const { uid, gid } = fs.statSync(temporary);
+      if (old && (old.uid !== uid || old.gid !== gid)) fs.chownSync(temporary, old.uid, old.gid);
+      if (old) fs.chmodSync(temporary, old.mode);
       fs.renameSync(temporary, target);
     } catch (error) {
       fs.rmSync(temporary, { force: true });
@@ -300,7 +295,6 @@ async function post(): Promise<Reply> {
   const request = open(endpoint, {
     method: 'POST',
     headers: {
-      Accept: 'application/json',
       Authorization: `Basic ${basic()}`,
       'Content-Type': 'application/x-www-form-urlencoded',
     },
@@ -349,11 +343,11 @@ function said({ status, answer }: Reply): string {
 
 /**
  * Seconds that a Retry-After header asks to wait: RFC 9110, section 10.2.3, in seconds or as a date.
- * @returns 0 where it asks for nothing
+ * @returns 0 where it asks for nothing, and at most what fits a calendar
  */
 function retryAfter(value = ''): number {
   const seconds = /^\d+$/.test(value) ? Number(value) : Math.ceil((Date.parse(value) - Date.now()) / 1000);
-  return seconds > 0 ? seconds : 0;
+  return seconds > 0 ? Math.min(seconds, MAX_SECONDS) : 0;
 }
 
 /** Ends the run for a connection that failed: what happened, and what to do. */
@@ -391,10 +385,7 @@ async function exchange(): Promise<Reply> {
       else if (code === 'ECONNRESET' || code === 'EPIPE') fault = `${host} broke the connection`;
       else failConnection(error as NodeJS.ErrnoException);
     }
-    if (asked > 30) {
-      const date = dateIn(asked);
-      fail(1, `${fault} and asks to wait.`, `Run this again ${date ? `at ${clockTime(date)}` : 'another day'}.`);
-    }
+    if (asked > 30) fail(1, `${fault} and asks to wait.`, `Run this again at ${clockTime(asked)}.`);
     if (attempt === 3) fail(1, `${fault}, three times.`, 'Run this again in a few minutes.');
     const seconds = asked || attempt;
     say(`${fault}; trying again in ${seconds} second${seconds === 1 ? '' : 's'}.`);
@@ -436,32 +427,23 @@ function trackingId({ headers }: Reply): string[] {
   return id ? [`Tracking ID, for Zoom's support: ${quote(String(id))}`] : [];
 }
 
-/** Which credentials Zoom's refusal is about, what is wrong with them, and what to do about it. */
-function diagnose(reply: Reply): { suspects: readonly Name[]; lines: [string, string] } {
+/**
+ * What a refusal by Zoom means, as its users found out.
+ * @returns the credentials at fault, what is wrong, and what to do
+ */
+function diagnose(reply: Reply): [suspects: readonly Name[], what: string, remedy: string] {
   const [account, id, secret] = NAMES;
-  const text = `${reply.answer?.error} ${reply.answer?.errorCode} ${said(reply)}`.toLowerCase();
-  if (/disabled|deactivated|4717/.test(text))
-    return {
-      suspects: [id, secret],
-      lines: [`The app of ${id} is disabled:`, `activate it on its Activation page at ${marketplace}.`],
-    };
-  if (/grant.type/.test(text))
-    return {
-      suspects: [id, secret],
-      lines: [
-        `The app of ${id} is no Server-to-Server OAuth app or is not activated:`,
-        `check its type and its Activation page at ${marketplace}.`,
-      ],
-    };
+  const words = `${reply.answer?.error} ${reply.answer?.errorCode} ${said(reply)}`.toLowerCase();
+  const activation = `Activation page at ${marketplace}.`;
   const compare = `with App Credentials at ${marketplace}.`;
-  if (/invalid_client|client_id|client_secret/.test(text))
-    return {
-      suspects: [id, secret],
-      lines: [`${id} or ${secret} is wrong, or they are of different apps:`, `compare both ${compare}`],
-    };
-  if (/invalid_request|bad request/.test(text))
-    return { suspects: [account], lines: [`${account} is wrong:`, `compare it ${compare}`] };
-  return { suspects: NAMES, lines: [`Check ${list(NAMES)}:`, `compare them ${compare}`] };
+  if (/disabled|4717/.test(words))
+    return [[id, secret], `The app of ${id} is disabled:`, `activate it on its ${activation}`];
+  const otherApp = `The app of ${id} is no Server-to-Server OAuth app or is not activated:`;
+  if (/grant.type/.test(words)) return [[id, secret], otherApp, `check its type and its ${activation}`];
+  const mismatch = `${id} or ${secret} is wrong, or they are of different apps:`;
+  if (/invalid_client|client_(id|secret)/.test(words)) return [[id, secret], mismatch, `compare both ${compare}`];
+  if (/invalid_request|bad request/.test(words)) return [[account], `${account} is wrong:`, `compare it ${compare}`];
+  return [NAMES, `Check ${list(NAMES)}:`, `compare them ${compare}`];
 }
 
 /** Why there is no clipboard to be had here, as far as the environment tells. */
@@ -512,27 +494,24 @@ if (missing.length) {
 let reply = await exchange();
 let accessToken: string | undefined;
 while ((accessToken = token(reply)) === undefined) {
-  const { suspects, lines } = diagnose(reply);
+  const [suspects, what, remedy] = diagnose(reply);
+  [`Zoom refused: ${said(reply)}.`, ...trackingId(reply), what, remedy].forEach(say);
   const fixed = suspects.filter((name) => fromEnvironment.includes(name));
-  const refusal = [`Zoom refused: ${said(reply)}.`, ...trackingId(reply), ...lines];
   if (fixed.length)
-    fail(
-      1,
-      ...refusal,
-      `The environment, which wins over ${ENV_FILE}, has the rejected value:`,
-      `change or unset ${list(fixed)} there.`,
-    );
-  if (!isTerminal) fail(1, ...refusal);
-  [...refusal, 'Enter keeps a value.'].forEach(say);
+    fail(1, `The environment, which wins over ${ENV_FILE}, has a rejected value:`, `change or unset ${list(fixed)}.`);
+  if (!isTerminal) fail(1);
+  say('Enter keeps a value.');
   await ask(suspects);
   reply = await exchange();
 }
 
 const answer = reply.answer ?? {};
-const expiry = dateIn(answer.expires_in);
+const { expires_in: life } = answer;
+const seconds = typeof life === 'number' && life > 0 && life < MAX_SECONDS ? life : undefined;
 if (flags.token) await print(`${accessToken}\n`);
 else if (flags.json) {
-  const text = JSON.stringify({ expires_at: expiry, ...answer }, null, 2);
+  const expires_at = seconds && new Date(Date.now() + seconds * 1000);
+  const text = JSON.stringify({ expires_at, ...answer }, null, 2);
   // JSON leaves DEL and C1 as they are, and a terminal may obey them.
   await print(`${text.replace(/[\x7f-\x9f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`)}\n`);
 } else {
@@ -545,6 +524,6 @@ else if (flags.json) {
     say(`No clipboard here (${failure}). Asked your terminal to copy it.`);
   } else if (failure !== undefined) say(`No clipboard here (${failure}): copy the token from the output.`);
   if (!scopes.length) say(`The app has no scopes, so the token opens nothing: add some under Scopes, ${marketplace}.`);
-  if (expiry) say(`Expires at ${clockTime(expiry)}.`);
+  if (seconds) say(`Expires at ${clockTime(seconds)}.`);
 }
 process.exit();

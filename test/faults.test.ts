@@ -89,7 +89,7 @@ describe('a refusal by Zoom', { concurrency: 2, timeout: 120_000 }, () => {
       'Zoom refused: "Invalid client_id or client_secret" (400).\n' +
         "Tracking ID, for Zoom's support: v=2.0;clid=us02;rid=WEB_0123456789abcdef\n" +
         `ZOOM_CLIENT_ID or ZOOM_CLIENT_SECRET is wrong, or they are of different apps:\ncompare both ${where}` +
-        'The environment, which wins over .env, has the rejected value:\nchange or unset ZOOM_CLIENT_SECRET there.\n',
+        'The environment, which wins over .env, has a rejected value:\nchange or unset ZOOM_CLIENT_SECRET.\n',
     );
   });
 

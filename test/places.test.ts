@@ -220,12 +220,6 @@ describe('the script', { concurrency: 4, timeout: 120_000 }, () => {
     assert.equal(parse(readFileSync(join(cwd, '.env.staging')))['ZOOM_CLIENT_SECRET'], ACCOUNT.ZOOM_CLIENT_SECRET);
     assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), 'ZOOM_CLIENT_ID=other\n');
     assert.deepEqual(files(cwd), ['.env', '.env.staging']);
-    const home = await run({
-      cwd: folder(),
-      env: { ...env, HOME: cwd, DOTENV_PATH: '~/.env.staging' },
-      args: ['--token'],
-    });
-    assert.equal(home.stdout, `${TOKEN}\n`);
   });
 
   it('names the hosts of Zoom for Government', async () => {
