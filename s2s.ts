@@ -467,7 +467,7 @@ async function copy(token: string): Promise<string | undefined> {
     await Promise.race([clipboard.write(token), late]);
     return undefined;
   } catch (error) {
-    return clean((error as Error).message.split(/\.?\n/)[0] ?? '');
+    return clean((error as Error).message.split(/\.\s|\n/)[0] ?? '');
   }
 }
 
@@ -485,7 +485,7 @@ const missing = NAMES.filter((name) => !credentials[name]);
 const isTerminal = process.stdin.isTTY && process.stderr.isTTY;
 if (missing.length) {
   if (!isTerminal)
-    fail(2, `Set ${list(missing)} in the environment or in ${ENV_FILE}, or run this in a terminal to be asked.`);
+    fail(2, `Set ${list(missing)}`, `in the environment or in ${ENV_FILE}, or run this in a terminal to be asked.`);
   say(`Find credentials in the Zoom App Marketplace, ${marketplace}:`);
   say('Develop > Build App > Server-to-Server OAuth App > App Credentials.');
   await ask(missing);

@@ -77,7 +77,7 @@ describe('credentials', { concurrency: 4, timeout: 120_000 }, () => {
     for (const [env, names] of cases) {
       const { code, stdout, stderr } = await run({ env: { ...host(), ...env } });
       assert.deepEqual({ code, stdout }, { code: 2, stdout: '' });
-      assert.equal(stderr, `Set ${names} in the environment or in .env, or run this in a terminal to be asked.\n`);
+      assert.equal(stderr, `Set ${names}\nin the environment or in .env, or run this in a terminal to be asked.\n`);
     }
   });
 
@@ -85,7 +85,7 @@ describe('credentials', { concurrency: 4, timeout: 120_000 }, () => {
     const cwd = folder();
     const terminal = new Terminal({ command: shell('2> err'), env: host(), cwd });
     assert.equal(await terminal.end(), 2);
-    assert.match(readFileSync(join(cwd, 'err'), 'utf8'), /^Set ZOOM_ACCOUNT_ID, .*\n$/);
+    assert.match(readFileSync(join(cwd, 'err'), 'utf8'), /^Set ZOOM_ACCOUNT_ID, .*\n.*\n$/);
   });
 
   it('are asked for in order, with two lines before on where they are, saved, and not asked for again', async () => {

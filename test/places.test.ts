@@ -212,7 +212,7 @@ describe('the script', { concurrency: 4, timeout: 120_000 }, () => {
     writeFileSync(join(cwd, '.env.staging'), `ZOOM_HOST=${standIn.url}\nZOOM_CLIENT_ID=${ACCOUNT.ZOOM_CLIENT_ID}\n`);
     const env = { DOTENV_PATH: '.env.staging', ZOOM_ACCOUNT_ID: ACCOUNT.ZOOM_ACCOUNT_ID };
     const unasked = await run({ cwd, env });
-    assert.match(unasked.stderr, /^Set ZOOM_CLIENT_SECRET in the environment or in \.env\.staging, /);
+    assert.match(unasked.stderr, /^Set ZOOM_CLIENT_SECRET\nin the environment or in \.env\.staging, /);
     const terminal = new Terminal({ cwd, env });
     await terminal.answer('ZOOM_CLIENT_SECRET', `${ACCOUNT.ZOOM_CLIENT_SECRET}\r`);
     assert.equal(await terminal.end(), 0);

@@ -84,7 +84,7 @@ describe('the token', { concurrency: 4, timeout: 120_000 }, () => {
       [{}, /^No clipboard here \(there is no display\): copy the token from the output\.\nExpires at .*\n$/],
       [
         { DISPLAY: ':54321' },
-        /^No clipboard here \([^()\n]+\(X11 or Wayland\)[^\n]+\): copy the token from the output\.\nExpires at .*\n$/,
+        /^No clipboard here \([^()\n]+\(X11 or Wayland\)\): copy the token from the output\.\nExpires at .*\n$/,
       ],
       [
         { DISPLAY: ':54321', PATH: helper('xsel', 'echo broken >&2; exit 1') },
