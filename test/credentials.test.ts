@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import {
+  chownSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -182,6 +183,19 @@ describe('credentials', { concurrency: 4, timeout: 120_000 }, () => {
       example,
     );
     assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), filled);
+  });
+
+  it('leave .env to its owner', { skip: process.getuid?.() !== 0 && 'only root can give a file away' }, async () => {
+    const cwd = folder();
+    writeFileSync(join(cwd, '.env'), 'ZOOM_ACCOUNT_ID=\n', { mode: 0o400 });
+    chownSync(join(cwd, '.env'), 1234, 5678);
+    const { ZOOM_ACCOUNT_ID, ...rest } = ACCOUNT;
+    const terminal = new Terminal({ args: ['--token'], env: { ...host(), ...rest }, cwd });
+    await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_ACCOUNT_ID}\r`);
+    assert.equal(await terminal.end(), 0);
+    const { uid, gid, mode } = statSync(join(cwd, '.env'));
+    assert.deepEqual([uid, gid, mode & 0o777], [1234, 5678, 0o400]);
+    assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), `ZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\n`);
   });
 
   it('leave the mode of .env and a symbolic link as they are', async () => {

@@ -8,7 +8,20 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'dotenv';
-import { S2S, Terminal, assertClean, configured, fails, files, folder, run, standIn, start, tcp } from './helpers.ts';
+import {
+  S2S,
+  Terminal,
+  assertClean,
+  configured,
+  fails,
+  files,
+  folder,
+  lacking,
+  run,
+  standIn,
+  start,
+  tcp,
+} from './helpers.ts';
 import { ACCOUNT, BASIC, GRANTED, TOKEN, certificate, json, zoom } from './stand-in.ts';
 
 const PAGE = '<!DOCTYPE html><title>Sign in to the network</title>';
@@ -271,7 +284,7 @@ describe('a signal', { concurrency: 4, timeout: 120_000 }, () => {
       assert.deepEqual([stdout, stderr], ['', '']);
     });
 
-    it(`ends a question, and the terminal is as it was: ${signal}`, async () => {
+    it(`ends a question, and the terminal is as it was: ${signal}`, { skip: lacking('perl') }, async () => {
       const cwd = folder();
       const watch = '$p = fork or exec @ARGV; print "pid $p\\n"; waitpid $p, 0;';
       const report = 'printf "status %d\\n", $? & 127 ? 128 + ($? & 127) : $? >> 8; exec "stty", "-a";';

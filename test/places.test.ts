@@ -9,6 +9,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { parse } from 'dotenv';
 import {
   type Env,
@@ -204,6 +205,38 @@ describe('the script', { concurrency: 4, timeout: 120_000 }, () => {
       own.close();
       assert.equal(own.requests.length, 0);
     });
+  });
+
+  it('loads the packages of the prompt and of the clipboard only where they are used', async () => {
+    const cwd = folder();
+    const hooks = `import { appendFileSync } from 'node:fs';
+      export async function resolve(specifier, context, next) {
+        appendFileSync(${JSON.stringify(join(cwd, 'log'))}, specifier + '\\n');
+        return next(specifier, context);
+      }`;
+    const spy = `import { register } from 'node:module'; register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hooks)}`)});`;
+    writeFileSync(join(cwd, 'spy.mjs'), spy);
+    const NODE_OPTIONS = `--import=${pathToFileURL(join(cwd, 'spy.mjs')).href}`;
+    const loaded = async (args: string[], env: Env) => {
+      writeFileSync(join(cwd, 'log'), '');
+      await run({ args, env: { NODE_OPTIONS, DISPLAY: ':54321', ...env } });
+      const log = readFileSync(join(cwd, 'log'), 'utf8').split('\n');
+      assert.ok(log.includes('dotenv'));
+      return ['clipboardy', 'prompts'].filter((name) => log.includes(name));
+    };
+    assert.deepEqual(await loaded([], configured(standIn)), ['clipboardy']);
+    for (const [args, env] of [
+      [['--help'], {}],
+      [['--token'], configured(standIn)],
+      [['--json'], configured(standIn)],
+      [['--token'], configured(standIn, { ZOOM_CLIENT_SECRET: 'wrong' })],
+      [['--tokne'], configured(standIn)],
+      [[], {}],
+      [[], configured({ url: 'https://example.com' })],
+      [[], configured(standIn, { SSH_TTY: '/dev/pts/0' })],
+      [[], configured(standIn, { DISPLAY: '' })],
+    ] as const)
+      assert.deepEqual(await loaded([...args], env), []);
   });
 
   it('reads and saves another file with DOTENV_PATH, and names it', async () => {
