@@ -220,6 +220,8 @@ async function ask(names: readonly Name[]): Promise<void> {
  */
 function assign(text: string, name: Name, value: string): string | undefined {
   const marks = ["'", '"', '`'];
+  // dotenv may read on past a quote that follows a backslash: such a value stands bare.
+  const quotes = /^[\w.-]+$|^(?!['"`])[^#]*\\$/.test(value) ? ['', ...marks] : [...marks, ''];
   const quoted = marks.map((quote) => `${quote}(?:\\\\${quote}|[^${quote}])*${quote}`).join('|');
   const line = new RegExp(
     `^([ \\t]*(?:export[ \\t]+)?${name}(?:[ \\t]*=|:(?=[ \\t]))(?:[ \\t]+(?=[^\\s#]))?)` +
@@ -234,7 +236,7 @@ function assign(text: string, name: Name, value: string): string | undefined {
   const wanted = { ...parse(Buffer.from(text, 'latin1')), [name]: value };
   const bytes = Buffer.from(value).toString('latin1');
   for (const [before, after] of [...places, appended])
-    for (const quote of /^[\w.-]+$/.test(value) ? [''] : [...marks, '']) {
+    for (const quote of quotes) {
       const edited = before + quote + bytes + quote + after;
       if (isDeepStrictEqual(parse(Buffer.from(edited, 'latin1')), wanted)) return edited;
     }
@@ -374,19 +376,21 @@ async function exchange(): Promise<Reply> {
   for (let attempt = 1; ; attempt++) {
     let fault: string;
     let asked = 0;
+    let tracking: string[] = [];
     try {
       const reply = await post();
       if (!TRANSIENT.includes(reply.status) || isPage(reply)) return reply;
       fault = `${host} answered with ${said(reply)}`;
       asked = retryAfter(reply.headers['retry-after']);
+      tracking = trackingId(reply);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'ETIMEDOUT') fault = `${host} gave no answer in 15 seconds`;
       else if (code === 'ECONNRESET' || code === 'EPIPE') fault = `${host} broke the connection`;
       else failConnection(error as NodeJS.ErrnoException);
     }
-    if (asked > 30) fail(1, `${fault} and asks to wait.`, `Run this again at ${clockTime(asked)}.`);
-    if (attempt === 3) fail(1, `${fault}, three times.`, 'Run this again in a few minutes.');
+    if (asked > 30) fail(1, `${fault} and asks to wait.`, ...tracking, `Run this again at ${clockTime(asked)}.`);
+    if (attempt === 3) fail(1, `${fault}, three times.`, ...tracking, 'Run this again in a few minutes.');
     const seconds = asked || attempt;
     say(`${fault}; trying again in ${seconds} second${seconds === 1 ? '' : 's'}.`);
     await sleep(seconds * 1000);

@@ -29,12 +29,12 @@ describe('a transient fault', { concurrency: 12, timeout: 120_000 }, () => {
     });
 
   it('ends the run at the third time', async () => {
-    const server = await standIn((response) => json(response, 503, { reason: 'Busy' }));
+    const server = await standIn((response) => json(response, 503, { reason: 'Busy' }, { 'x-zm-trackingid': 'id-1' }));
     const busy = 'HOST answered with "Busy" (503)';
     await fails(
       server,
       `${busy}; trying again in 1 second.\n${busy}; trying again in 2 seconds.\n` +
-        `${busy}, three times.\nRun this again in a few minutes.\n`,
+        `${busy}, three times.\nTracking ID, for Zoom's support: id-1\nRun this again in a few minutes.\n`,
     );
     assert.equal(server.requests.length, 3);
   });

