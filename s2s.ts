@@ -223,15 +223,16 @@ function assign(text: string, name: Name, value: string): string | undefined {
   // dotenv may read on past a quote that follows a backslash: such a value stands bare.
   const quotes = /^[\w.-]+$|^(?!['"`])[^#]*\\$/.test(value) ? ['', ...marks] : [...marks, ''];
   const quoted = marks.map((quote) => `${quote}(?:\\\\${quote}|[^${quote}])*${quote}`).join('|');
+  // The name as dotenv allows it, the value, and behind it nothing but a comment.
   const line = new RegExp(
     `^([ \\t]*(?:export[ \\t]+)?${name}(?:[ \\t]*=|:(?=[ \\t]))(?:[ \\t]+(?=[^\\s#]))?)` +
       `(?:${quoted}|[^#\\r\\n]*?)(?=[ \\t]*(?:#.*)?$)`,
     'gm',
   );
   const end = text.includes('\r\n') ? '\r\n' : '\n';
-  const places = [...text.matchAll(line)]
-    .reverse() // The last of several lines is the one that counts.
-    .map(({ 0: all, 1: start = '', index }) => [text.slice(0, index) + start, text.slice(index + all.length)] as const);
+  const places = [...text.matchAll(line)].map(
+    ({ 0: all, 1: start = '', index }) => [text.slice(0, index) + start, text.slice(index + all.length)] as const,
+  );
   const appended = [`${text}${/[^\r\n]$/.test(text) ? end : ''}${name}=`, end] as const;
   const wanted = { ...parse(Buffer.from(text, 'latin1')), [name]: value };
   const bytes = Buffer.from(value).toString('latin1');

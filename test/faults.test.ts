@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, watch, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -298,6 +298,24 @@ describe('a signal', { concurrency: 4, timeout: 120_000 }, () => {
       assert.deepEqual(files(cwd), []);
     });
   }
+
+  it('in the middle of saving waits until .env is whole', async () => {
+    const server = await tcp(() => {});
+    const cwd = folder();
+    const before = '# a long comment\n'.repeat(500_000); // So that the save takes its time.
+    writeFileSync(join(cwd, '.env'), before);
+    const { ZOOM_ACCOUNT_ID, ...rest } = ACCOUNT;
+    const terminal = new Terminal({ cwd, env: { ...rest, ZOOM_HOST: server.url } });
+    const watcher = watch(cwd, (_, name) => {
+      if (name === '.env') return;
+      watcher.close();
+      process.kill(terminal.pid, 'SIGTERM');
+    });
+    await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_ACCOUNT_ID}\r`);
+    assert.equal(await terminal.end(), 143);
+    assert.deepEqual(files(cwd), ['.env']);
+    assert.ok(readFileSync(join(cwd, '.env'), 'utf8') === `${before}ZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\n`);
+  });
 
   it('at any moment leaves .env whole and nothing beside it', async () => {
     const server = await tcp(() => {});
