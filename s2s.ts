@@ -441,7 +441,7 @@ function diagnose(reply: Reply): [suspects: readonly Name[], what: string, remed
   const words = `${reply.answer?.error} ${reply.answer?.errorCode} ${said(reply)}`.toLowerCase();
   const activation = `Activation page at ${marketplace}.`;
   const compare = `with App Credentials at ${marketplace}.`;
-  if (/disabled|4717/.test(words))
+  if (/disabled|\b4717\b/.test(words))
     return [[id, secret], `The app of ${id} is disabled:`, `activate it on its ${activation}`];
   const otherApp = `The app of ${id} is no Server-to-Server OAuth app or is not activated:`;
   if (/grant.type/.test(words)) return [[id, secret], otherApp, `check its type and its ${activation}`];
@@ -513,6 +513,7 @@ while ((accessToken = token(reply)) === undefined) {
 const answer = reply.answer ?? {};
 const { expires_in: life } = answer;
 const seconds = typeof life === 'number' && life > 0 && life < MAX_SECONDS ? life : undefined;
+const expiry = seconds && clockTime(seconds); // Before the clipboard, which may take its time.
 if (flags.token) await print(`${accessToken}\n`);
 else if (flags.json) {
   const expires_at = seconds && new Date(Date.now() + seconds * 1000);
@@ -529,6 +530,6 @@ else if (flags.json) {
     say(`No clipboard here (${failure}). Asked your terminal to copy it.`);
   } else if (failure !== undefined) say(`No clipboard here (${failure}): copy the token from the output.`);
   if (!scopes.length) say(`The app has no scopes, so the token opens nothing: add some under Scopes, ${marketplace}.`);
-  if (seconds) say(`Expires at ${clockTime(seconds)}.`);
+  if (expiry) say(`Expires at ${expiry}.`);
 }
 process.exit();

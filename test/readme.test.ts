@@ -18,7 +18,11 @@ const withEnv = (env: Env) => () => run({ env: { ...ACCOUNT, ...env } });
 
 /** A day on which each row is said, by the beginning of the row. */
 const days: Record<string, () => Promise<Pick<Result, 'code' | 'stderr'>>> = {
-  'No clipboard here': answering(zoom),
+  'No clipboard here (…):': answering(zoom),
+  'No clipboard here (…).': async () => {
+    const terminal = new Terminal({ env: configured(await standIn()) });
+    return { code: await terminal.end(), stderr: terminal.screen.slice(terminal.screen.indexOf('No clipboard')) };
+  },
   'Cannot save': async () => {
     const cwd = folder();
     mkdirSync(join(cwd, '.env'));
@@ -54,6 +58,11 @@ const days: Record<string, () => Promise<Pick<Result, 'code' | 'stderr'>>> = {
   'ZOOM_HOST is not': withEnv({ ZOOM_HOST: 'example.com' }),
   'HTTPS_PROXY is not': withEnv({ HTTPS_PROXY: 'socks5://127.0.0.1:1' }),
   'Unknown option': () => run({ args: ['--tokens'] }),
+  Cancelled: async () => {
+    const terminal = new Terminal({});
+    await terminal.answer('ZOOM_ACCOUNT_ID', '\x03');
+    return { code: await terminal.end(), stderr: terminal.screen.slice(terminal.screen.indexOf('Cancelled')) };
+  },
 };
 
 describe('the README', { concurrency: 4, timeout: 120_000 }, () => {
