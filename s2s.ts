@@ -310,13 +310,14 @@ async function post(): Promise<Reply> {
   if (usesClipboard) request.once('finish', () => void import('clipboardy').catch(() => {}));
   try {
     const [response] = (await once(request, 'response')) as [IncomingMessage];
-    let body = Buffer.alloc(0);
+    let bytes = Buffer.alloc(0);
     for await (const chunk of response) {
-      body = Buffer.concat([body, chunk]);
-      if (body.length > MAX_BODY_BYTES) throw Object.assign(new Error(), { code: 'EMSGSIZE' });
+      bytes = Buffer.concat([bytes, chunk]);
+      if (bytes.length > MAX_BODY_BYTES) throw Object.assign(new Error(), { code: 'EMSGSIZE' });
     }
     const { statusCode: status = 0, headers } = response;
-    return { status, headers, body: body.toString(), answer: parseObject(body.toString()) };
+    const body = bytes.toString();
+    return { status, headers, body, answer: parseObject(body) };
   } catch (error) {
     throw signal.aborted ? Object.assign(new Error(), { code: 'ETIMEDOUT' }) : error;
   }

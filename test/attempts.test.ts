@@ -2,14 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { configured, fails, run, standIn, tcp } from './helpers.ts';
+import { configured, fails, run, ownStandIn, tcp } from './helpers.ts';
 import { GRANTED, json, zoom } from './stand-in.ts';
 
 describe('a transient fault', { concurrency: 12, timeout: 120_000 }, () => {
   for (const status of [408, 429, 500, 502, 503, 504])
     it(`is tried again: ${status}`, async () => {
       const times: number[] = [];
-      const server = await standIn((response, received, nth) => {
+      const server = await ownStandIn((response, received, nth) => {
         times.push(performance.now());
         if (nth === 3) return zoom(response, received, nth);
         return nth === 1 ? response.writeHead(status).end() : json(response, status, { reason: 'Busy' });
@@ -29,7 +29,9 @@ describe('a transient fault', { concurrency: 12, timeout: 120_000 }, () => {
     });
 
   it('ends the run at the third time', async () => {
-    const server = await standIn((response) => json(response, 503, { reason: 'Busy' }, { 'x-zm-trackingid': 'id-1' }));
+    const server = await ownStandIn((response) =>
+      json(response, 503, { reason: 'Busy' }, { 'x-zm-trackingid': 'id-1' }),
+    );
     const busy = 'HOST answered with "Busy" (503)';
     await fails(
       server,
@@ -71,7 +73,7 @@ describe('a transient fault', { concurrency: 12, timeout: 120_000 }, () => {
 
   it('waits as long as Retry-After asks, in seconds or until a date', async () => {
     for (const value of ['3', () => new Date(Date.now() + 3500).toUTCString()]) {
-      const server = await standIn((response, received, nth) =>
+      const server = await ownStandIn((response, received, nth) =>
         nth > 1
           ? zoom(response, received, nth)
           : json(response, 429, {}, { 'Retry-After': typeof value === 'string' ? value : value() }),
@@ -85,7 +87,7 @@ describe('a transient fault', { concurrency: 12, timeout: 120_000 }, () => {
 
   it('waits no longer than usual where Retry-After asks for nothing', async () => {
     for (const value of ['0', '-5', 'soon', 'Thu, 01 Jan 1970 00:00:00 GMT']) {
-      const server = await standIn((response, received, nth) =>
+      const server = await ownStandIn((response, received, nth) =>
         nth > 1 ? zoom(response, received, nth) : json(response, 503, {}, { 'Retry-After': value }),
       );
       const result = await run({ env: configured(server) });
@@ -95,7 +97,7 @@ describe('a transient fault', { concurrency: 12, timeout: 120_000 }, () => {
   });
 
   it('ends the run, and tells when to come back, where Retry-After asks for more than 30 seconds', async () => {
-    const server = await standIn((response) => json(response, 429, { reason: 'Slow' }, { 'Retry-After': '1800' }));
+    const server = await ownStandIn((response) => json(response, 429, { reason: 'Slow' }, { 'Retry-After': '1800' }));
     const result = await run({ env: configured(server, { TZ: 'UTC' }) });
     const at = new Date(Date.now() + 1_800_000).toISOString().slice(11, 16);
     const [hours = '', minutes = ''] = at.split(':');

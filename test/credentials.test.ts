@@ -15,7 +15,7 @@ import {
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parse } from 'dotenv';
-import { S2S, Terminal, configured, files, folder, lacking, run, shell } from './helpers.ts';
+import { S2S_LINE, Terminal, configured, files, folder, lacking, ownStandIn, run, shell } from './helpers.ts';
 import { ACCOUNT, BASIC, GRANTED, TOKEN, json, startStandIn } from './stand-in.ts';
 
 const DOTENV = Object.entries(ACCOUNT)
@@ -34,9 +34,8 @@ describe('credentials', { concurrency: 4, timeout: 120_000 }, () => {
   const host = () => ({ ZOOM_HOST: standIn.url });
 
   it('come from the environment, and one POST is sent as Zoom documents it', async () => {
-    const own = await startStandIn();
+    const own = await ownStandIn();
     const { code, stdout } = await run({ env: configured(own) });
-    own.close();
     assert.equal(code, 0);
     assert.ok(stdout.includes(`\n${TOKEN}\n`));
     assert.equal(own.requests.length, 1);
@@ -146,16 +145,15 @@ describe('credentials', { concurrency: 4, timeout: 120_000 }, () => {
   ] as const)
     it(`are not saved, and Zoom not asked, after ${name}`, async () => {
       const cwd = folder();
-      const own = await startStandIn();
+      const own = await ownStandIn();
       const terminal = new Terminal({
-        command: ['bash', '-c', `'${S2S.join("' '")}'; echo $?; stty -a`],
+        command: ['bash', '-c', `${S2S_LINE}; echo $?; stty -a`],
         env: { ZOOM_HOST: own.url },
         cwd,
       });
       await terminal.answer('ZOOM_ACCOUNT_ID', 'account\r');
       await terminal.answer('ZOOM_CLIENT_ID', `cli${key}`);
       await terminal.end();
-      own.close();
       assert.match(terminal.screen, /\nCancelled\n130\n/);
       assert.match(terminal.screen, / icanon .* echo /s, 'the terminal is as it was');
       assert.deepEqual(files(cwd), []);
@@ -265,7 +263,7 @@ describe('credentials', { concurrency: 4, timeout: 120_000 }, () => {
   ] as const)
     it(`are used for the run in a ${name}`, { skip: lacking('unshare') }, async () => {
       const cwd = folder();
-      const script = `mount -t tmpfs -o ${options} tmpfs . && cd . && { head -c 9999 /dev/zero > fill; ls -A; '${S2S.join("' '")}'; echo $?; ls -A; }`;
+      const script = `mount -t tmpfs -o ${options} tmpfs . && cd . && { head -c 9999 /dev/zero > fill; ls -A; ${S2S_LINE}; echo $?; ls -A; }`;
       const command = [...namespaces.split(' '), 'bash', '-c', script.replace('cd .', 'cd "$PWD"')];
       const terminal = new Terminal({ command, env: host(), cwd });
       await answerAll(terminal);
@@ -288,13 +286,12 @@ describe('credentials', { concurrency: 4, timeout: 120_000 }, () => {
 
   it('are refused by name where dotenv cannot represent them, and the others saved', async () => {
     const cwd = folder();
-    const own = await startStandIn((response) => json(response, 200, GRANTED));
+    const own = await ownStandIn((response) => json(response, 200, GRANTED));
     const terminal = new Terminal({ env: { ZOOM_HOST: own.url }, cwd });
     await terminal.answer('ZOOM_ACCOUNT_ID', `all'three"quotes\`and#\r`);
     await terminal.answer('ZOOM_CLIENT_ID', 'id\r');
     await terminal.answer('ZOOM_CLIENT_SECRET', '# "it\'s" $HOME \\n é\r');
     assert.equal(await terminal.end(), 0);
-    own.close();
     assert.match(terminal.screen, /ZOOM_ACCOUNT_ID is not saved: dotenv has no way to write this value in \.env\./);
     assert.match(terminal.screen, /Saved ZOOM_CLIENT_ID and ZOOM_CLIENT_SECRET in \.env\./);
     assert.deepEqual(

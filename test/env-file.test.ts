@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { it } from 'node:test';
 import { parse } from 'dotenv';
 import fc from 'fast-check';
-import { Terminal, folder } from './helpers.ts';
-import { ACCOUNT, GRANTED, json, startStandIn } from './stand-in.ts';
+import { Terminal, folder, ownStandIn } from './helpers.ts';
+import { ACCOUNT, GRANTED, json } from './stand-in.ts';
 
 const NAMES = Object.keys(ACCOUNT);
 const numRuns = Number(process.env['S2S_RUNS'] ?? 12);
@@ -65,7 +65,7 @@ const file = fc.record({
 });
 
 it('holds the credentials as typed and all else byte for byte', { timeout: 600_000 }, async () => {
-  const standIn = await startStandIn((response) => json(response, 200, GRANTED));
+  const standIn = await ownStandIn((response) => json(response, 200, GRANTED));
   const property = fc.asyncProperty(file, fc.tuple(typed, typed, typed), async ({ lines, end, closed }, values) => {
     const cwd = folder();
     const before = Buffer.from(lines.join(end) + (closed && lines.length ? end : ''), 'latin1');
@@ -96,9 +96,5 @@ it('holds the credentials as typed and all else byte for byte', { timeout: 600_0
     const lineEnd = before.includes('\r\n') ? '\r\n' : '\n'; // Appended to a last line that had none.
     assert.ok([kept, kept + lineEnd].includes(others(after)), 'every other line is as it was');
   });
-  try {
-    await fc.assert(property, { numRuns, endOnFailure: true, includeErrorInReport: true });
-  } finally {
-    standIn.close();
-  }
+  await fc.assert(property, { numRuns, endOnFailure: true, includeErrorInReport: true });
 });

@@ -18,7 +18,7 @@ import {
   folder,
   lacking,
   run,
-  standIn,
+  ownStandIn,
   start,
   tcp,
 } from './helpers.ts';
@@ -81,7 +81,7 @@ describe('a refusal by Zoom', { concurrency: 2, timeout: 120_000 }, () => {
   ];
   for (const [name, status, body, expected] of cases)
     it(`is explained, and not repeated: ${name}`, async () => {
-      const server = await standIn((response) => json(response, status, body));
+      const server = await ownStandIn((response) => json(response, status, body));
       const cwd = folder();
       writeFileSync(join(cwd, '.env'), Object.entries(ACCOUNT).map(([key, value]) => `${key}=${value}\n`).join('')); // prettier-ignore
       const result = await run({ cwd, env: { ZOOM_HOST: server.url } });
@@ -94,7 +94,7 @@ describe('a refusal by Zoom', { concurrency: 2, timeout: 120_000 }, () => {
     const cwd = folder();
     writeFileSync(join(cwd, '.env'), `ZOOM_CLIENT_ID=wrong\n`);
     const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_SECRET } = ACCOUNT;
-    const server = await standIn();
+    const server = await ownStandIn();
     const terminal = new Terminal({ cwd, env: { ZOOM_HOST: server.url, ZOOM_ACCOUNT_ID, ZOOM_CLIENT_SECRET } });
     assert.equal(await terminal.end(), 1);
     assert.equal(
@@ -112,7 +112,7 @@ describe('a refusal by Zoom', { concurrency: 2, timeout: 120_000 }, () => {
     const text = (id: string, secret: string) =>
       `# mine\nexport ZOOM_CLIENT_ID = ${id} # of the app\r\nPORT=1\nZOOM_CLIENT_SECRET: ${secret}# old\nZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}`;
     writeFileSync(join(cwd, '.env'), text('"wrong"', "'Quoted #1'"));
-    const server = await standIn();
+    const server = await ownStandIn();
     const terminal = new Terminal({ cwd, env: { ZOOM_HOST: server.url } });
     await terminal.see('Enter keeps a value.');
     await terminal.answer('ZOOM_CLIENT_ID', '\r');
@@ -132,7 +132,7 @@ describe('a refusal by Zoom', { concurrency: 2, timeout: 120_000 }, () => {
 
   it('is asked about after a first run too, and cancelled as any question', async () => {
     const cwd = folder();
-    const server = await standIn();
+    const server = await ownStandIn();
     const terminal = new Terminal({ cwd, env: { ZOOM_HOST: server.url, ...ACCOUNT, ZOOM_ACCOUNT_ID: '' } });
     await terminal.answer('ZOOM_ACCOUNT_ID', 'wrong\r');
     await terminal.see('ZOOM_ACCOUNT_ID is wrong');
@@ -175,7 +175,7 @@ describe('a fault that stays', { concurrency: 4, timeout: 120_000 }, () => {
   });
 
   it('is told: a certificate nobody trusts, and nothing is sent', async () => {
-    const server = await standIn(zoom, await certificate('localhost'));
+    const server = await ownStandIn(zoom, await certificate('localhost'));
     const bytes: string[] = [];
     server.server.on('secureConnection', (socket: Socket) => socket.on('data', (data) => bytes.push(`${data}`)));
     await fails(
@@ -190,7 +190,7 @@ describe('a fault that stays', { concurrency: 4, timeout: 120_000 }, () => {
     const tls = await certificate('localhost');
     const file = join(folder(), 'ca.pem');
     writeFileSync(file, tls.cert);
-    const server = await standIn(zoom, tls);
+    const server = await ownStandIn(zoom, tls);
     const env = configured({ url: `https://localhost:${server.port}` }, { NODE_EXTRA_CA_CERTS: file });
     const result = await run({ env });
     assert.equal(result.code, 0, result.stderr);
@@ -198,8 +198,8 @@ describe('a fault that stays', { concurrency: 4, timeout: 120_000 }, () => {
 
   for (const status of [301, 302, 303, 307, 308])
     it(`is told: a redirect ${status}, which is not followed`, async () => {
-      const other = await standIn();
-      const server = await standIn((response) =>
+      const other = await ownStandIn();
+      const server = await ownStandIn((response) =>
         response.writeHead(status, { Location: `${other.url}/oauth/token` }).end(),
       );
       const to = new URL(other.url).host;
@@ -215,7 +215,7 @@ describe('a fault that stays', { concurrency: 4, timeout: 120_000 }, () => {
   ] as const)
     it(`is told: an answer that is not JSON: ${what}, ${body.length} bytes`, async () => {
       for (const status of body === PAGE ? [200, 403, 407, 502, 503] : [200, 403, 407]) {
-        const server = await standIn((response) => response.writeHead(status).end(body));
+        const server = await ownStandIn((response) => response.writeHead(status).end(body));
         await fails(server, `HOST answered with ${what} that is not JSON (status ${status}).\n${INTERCEPTED}`);
         assert.equal(server.requests.length, 1);
       }
@@ -223,7 +223,7 @@ describe('a fault that stays', { concurrency: 4, timeout: 120_000 }, () => {
 
   it('is told: no usable access_token', async () => {
     for (const access_token of [undefined, null, '', 42, ['a'], 'a\nb', 'caf\u00e9', '\u001b]52;c;AAAA\u0007']) {
-      const server = await standIn((response) =>
+      const server = await ownStandIn((response) =>
         json(response, 200, { ...GRANTED, access_token }, { 'x-zm-trackingid': 'id-1' }),
       );
       await fails(
@@ -235,19 +235,19 @@ describe('a fault that stays', { concurrency: 4, timeout: 120_000 }, () => {
   });
 
   it('is told: more than 1 MiB', async () => {
-    const server = await standIn((response) => response.end(`{"a":"${'x'.repeat(1024 * 1024)}"}`));
+    const server = await ownStandIn((response) => response.end(`{"a":"${'x'.repeat(1024 * 1024)}"}`));
     await fails(server, `HOST sent more than 1 MiB, which is no answer of Zoom's.\n${INTERCEPTED}`);
     assert.equal(server.requests.length, 1);
   });
 
   it('is told: a server error that does not pass', async () => {
-    const server = await standIn((response) => json(response, 501, { reason: 'Never' }));
+    const server = await ownStandIn((response) => json(response, 501, { reason: 'Never' }));
     await fails(server, 'HOST answered with "Never" (501).\nRun this again in a few minutes.\n');
   });
 
   it('is told without what a server would do to the terminal, and without the secret it may repeat', async () => {
     const nasty = `\u001b[2J\u001b]0;title\u0007\u009b31m${ACCOUNT.ZOOM_CLIENT_SECRET} Basic ${BASIC}\r\n\u202eend${'.'.repeat(999)}`;
-    const server = await standIn((response) =>
+    const server = await ownStandIn((response) =>
       json(response, 400, { reason: nasty, error: nasty }, { 'x-zm-trackingid': '\u009b31mid' }),
     );
     const result = await run({ env: configured(server) });
@@ -260,7 +260,7 @@ describe('a fault that stays', { concurrency: 4, timeout: 120_000 }, () => {
   });
 
   it('shows scopes without control characters', async () => {
-    const server = await standIn((response) =>
+    const server = await ownStandIn((response) =>
       json(response, 200, { ...GRANTED, scope: 'a:read\u001b[31m b\u0007:read\u009b2J' }),
     );
     const result = await run({ env: configured(server) });

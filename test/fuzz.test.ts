@@ -1,11 +1,9 @@
 /** Whatever answers in Zoom's place: the exact token on stdout, or a plain sentence. S2S_RUNS=1000 for a long run. */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { configured, run } from './helpers.ts';
+import { configured, run, tcp } from './helpers.ts';
 import { ACCOUNT, BASIC, GRANTED } from './stand-in.ts';
 
 const LANES = 4;
@@ -125,9 +123,7 @@ function grantedToken(status: number, bytes: Buffer): string | undefined {
 it('Zoom, or whatever answers in its place, gets a token or a plain sentence', { timeout: 3_600_000 }, async () => {
   const lane = async () => {
     let reply: Buffer = Buffer.alloc(0);
-    const server = createServer((socket) => socket.on('error', () => {}).once('data', () => socket.end(reply)));
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { url } = await tcp((socket) => socket.once('data', () => socket.end(reply)));
     const property = fc.asyncProperty(status, headers, wait, body, async (status, headers, wait, body) => {
       const lines = Object.entries({ ...headers, 'Retry-After': wait }).map(([name, value]) => `${name}: ${value}\r\n`);
       reply = Buffer.concat([Buffer.from(`HTTP/1.1 ${status} Status\r\n${lines.join('')}\r\n`, 'latin1'), body]);
@@ -145,11 +141,7 @@ it('Zoom, or whatever answers in its place, gets a token or a plain sentence', {
         assert.equal(grantedToken(status === 204 ? 0 : status, body), undefined, 'a token that Zoom gave is not lost');
       }
     });
-    try {
-      await fc.assert(property, { numRuns, endOnFailure: true, includeErrorInReport: true });
-    } finally {
-      server.close();
-    }
+    await fc.assert(property, { numRuns, endOnFailure: true, includeErrorInReport: true });
   };
   await Promise.all(Array.from({ length: LANES }, lane));
 });

@@ -21,6 +21,9 @@ const tsx = join(root, 'node_modules/tsx/dist/cli.mjs');
 /** The command that starts the script: with S2S_RUNNER=node Node itself, which strips types from 22.18 on; else tsx. */
 export const S2S = [process.execPath, ...(process.env['S2S_RUNNER'] === 'node' ? [] : [tsx]), join(root, 's2s.ts')];
 
+/** The same for a shell. */
+export const S2S_LINE = S2S.map((word) => `'${word}'`).join(' ');
+
 export type Env = Record<string, string | undefined>;
 
 /** An environment of nothing but what a process needs: no credentials, no display, no proxy, no SSH session. */
@@ -74,7 +77,7 @@ export function run(options: Run): Promise<Result> {
 
 /** A command line for the shell that runs the script, for redirections and pipes. */
 export function shell(after: string): string[] {
-  return ['bash', '-c', `${S2S.map((word) => `'${word}'`).join(' ')} ${after}`];
+  return ['bash', '-c', `${S2S_LINE} ${after}`];
 }
 
 /** The script in a pseudo-terminal of 80 columns. */
@@ -136,8 +139,8 @@ export class Terminal {
   }
 }
 
-/** A stand-in for Zoom until the end of the test. */
-export async function standIn(handler?: Handler, tls?: Tls) {
+/** A stand-in for Zoom of a test's own, until its end. */
+export async function ownStandIn(handler?: Handler, tls?: Tls) {
   const started = await startStandIn(handler, tls);
   after(() => started.close());
   return started;
@@ -191,18 +194,22 @@ export function lacking(...commands: string[]): string | false {
   return `not installed: ${missing.join(', ')}`;
 }
 
-/** An X11 display of its own, without a screen. */
+/** An X11 display of a test's own, without a screen, until its end. */
 export async function startX11() {
   const server = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', '64x64x24', '-listen', 'tcp', '-ac'], {
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
   });
+  after(() => server.kill());
   const [number] = await once(server.stdio[3]!, 'data');
   const env = { DISPLAY: `:${String(number).trim()}` };
   return {
     env,
     paste: () =>
-      execFileSync('xclip', ['-selection', 'clipboard', '-out'], { env: environment(env), encoding: 'utf8' }),
-    stop: () => server.kill(),
+      execFileSync('xclip', ['-selection', 'clipboard', '-out'], {
+        env: environment(env),
+        encoding: 'utf8',
+        stdio: 'pipe',
+      }),
   };
 }
 
@@ -223,13 +230,13 @@ export async function startWayland() {
       WLR_RENDERER: 'pixman',
     }),
   });
+  after(() => compositor.kill());
   let socket: string | undefined;
   while (!(socket = readdirSync(runtime).find((name) => /^wayland-\d+$/.test(name)))) await sleep(50);
   const env = { XDG_RUNTIME_DIR: runtime, WAYLAND_DISPLAY: socket, XDG_SESSION_TYPE: 'wayland' };
   return {
     env,
     paste: () => spawnSync('wl-paste', ['--no-newline'], { env: environment(env), encoding: 'utf8' }).stdout,
-    stop: () => compositor.kill(),
   };
 }
 

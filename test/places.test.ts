@@ -13,13 +13,14 @@ import { pathToFileURL } from 'node:url';
 import { parse } from 'dotenv';
 import {
   type Env,
-  S2S,
+  S2S_LINE,
   Terminal,
   configured,
   environment,
   files,
   folder,
   lacking,
+  ownStandIn,
   run,
   shell,
   startX11,
@@ -48,7 +49,7 @@ describe('the script', { concurrency: 4, timeout: 120_000 }, () => {
           env,
           encoding: 'utf8',
         });
-      tmux('new-session', '-d', '-x', '80', '-y', '50', `'${S2S.join("' '")}'; echo "status $?"; sleep 60`);
+      tmux('new-session', '-d', '-x', '80', '-y', '50', `${S2S_LINE}; echo "status $?"; sleep 60`);
       try {
         let screen = '';
         while (!/status \d+/.test((screen = tmux('capture-pane', '-p')))) await sleep(50);
@@ -66,7 +67,6 @@ describe('the script', { concurrency: 4, timeout: 120_000 }, () => {
       { skip: lacking('Xvfb', 'xclip') },
       async () => {
         const x11 = await startX11();
-        after(x11.stop);
         const env = configured(standIn, { SSH_TTY: '/dev/pts/0' });
         const remote = new Terminal({ env: { ...env, ...x11.env } });
         assert.equal(await remote.end(), 0);
@@ -104,7 +104,6 @@ describe('the script', { concurrency: 4, timeout: 120_000 }, () => {
         assert.ok(!piped.raw.includes('\x1b]52') && !readFileSync(join(cwd, 'out'), 'utf8').includes('\x1b'));
         assert.match(piped.screen, /No clipboard here \(this is an SSH session\): copy the token from the output\.\n/);
         const x11 = await startX11();
-        after(x11.stop);
         const local = new Terminal({ env: configured(standIn, x11.env) });
         assert.equal(await local.end(), 0);
         assert.ok(!local.raw.includes('\x1b]52'));
@@ -118,7 +117,6 @@ describe('the script', { concurrency: 4, timeout: 120_000 }, () => {
       { skip: lacking('Xvfb', 'xclip') },
       async () => {
         const x11 = await startX11();
-        after(x11.stop);
         const { code, stdout, stderr } = await run({ args: ['--token'], env: configured(standIn, x11.env) });
         assert.deepEqual([code, stdout, stderr], [0, `${TOKEN}\n`, '']);
         const terminal = new Terminal({
@@ -132,10 +130,9 @@ describe('the script', { concurrency: 4, timeout: 120_000 }, () => {
     );
 
     it("prints Zoom's answer with --json, untouched, and when it expires", async () => {
-      const own = await startStandIn((response) =>
+      const own = await ownStandIn((response) =>
         json(response, 200, { ...GRANTED, odd: ['\u009b1m', null, 1.5, { a: '\u007f\ud83d\ude00' }] }),
       );
-      after(() => own.close());
       const before = Date.now();
       const { code, stdout, stderr } = await run({ args: ['--json'], env: configured(own) });
       const { expires_at, ...rest } = JSON.parse(stdout);
@@ -149,8 +146,7 @@ describe('the script', { concurrency: 4, timeout: 120_000 }, () => {
 
     it('leaves expires_at out where Zoom does not say, and as it is where Zoom does', async () => {
       for (const answer of [{ access_token: TOKEN }, { access_token: TOKEN, expires_in: 1, expires_at: 'noon' }]) {
-        const own = await startStandIn((response) => json(response, 200, answer));
-        after(() => own.close());
+        const own = await ownStandIn((response) => json(response, 200, answer));
         const { stdout } = await run({ args: ['--json'], env: configured(own) });
         assert.deepEqual(JSON.parse(stdout), answer);
       }
@@ -191,7 +187,7 @@ describe('the script', { concurrency: 4, timeout: 120_000 }, () => {
     });
 
     it('refuses flags that it does not know, or that contradict: one sentence, exit 2, Zoom not asked', async () => {
-      const own = await startStandIn();
+      const own = await ownStandIn();
       for (const [args, words] of [
         [['--tokne'], "Unknown option '--tokne': see npx tsx s2s.ts --help.\n"],
         [['--client-secret=SeCrEt'], "Unknown option '--client-secret': see npx tsx s2s.ts --help.\n"],
@@ -202,7 +198,6 @@ describe('the script', { concurrency: 4, timeout: 120_000 }, () => {
         const { code, stdout, stderr } = await run({ args: [...args], env: configured(own) });
         assert.deepEqual([code, stdout, stderr], [2, '', words]);
       }
-      own.close();
       assert.equal(own.requests.length, 0);
     });
   });
@@ -269,7 +264,7 @@ describe('the script', { concurrency: 4, timeout: 120_000 }, () => {
       const tls = await certificate(host);
       const ca = join(folder(), 'ca.pem');
       writeFileSync(ca, tls.cert);
-      const zoom = await startStandIn(undefined, tls);
+      const zoom = await ownStandIn(undefined, tls);
       const asked: string[] = [];
       const proxy = http.createServer().on('connect', (request: http.IncomingMessage, socket) => {
         asked.push(`${request.url} ${request.headers['proxy-authorization'] ?? ''}`.trim());
@@ -279,10 +274,7 @@ describe('the script', { concurrency: 4, timeout: 120_000 }, () => {
         tunnel.on('error', () => {}).pipe(socket.on('error', () => {})).pipe(tunnel); // prettier-ignore
       });
       await once(proxy.listen(0, '127.0.0.1'), 'listening');
-      after(() => {
-        zoom.close();
-        proxy.close();
-      });
+      after(() => proxy.close());
       const address = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
       const env: Env = { ...ACCOUNT, ZOOM_HOST: host, NODE_EXTRA_CA_CERTS: ca };
       return { zoom, asked, address, env };

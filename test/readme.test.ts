@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { type Env, type Result, Terminal, configured, folder, run, shell, standIn, tcp } from './helpers.ts';
+import { type Env, type Result, Terminal, configured, folder, run, shell, ownStandIn, tcp } from './helpers.ts';
 import { ACCOUNT, type Handler, certificate, json, zoom } from './stand-in.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
@@ -12,7 +12,7 @@ const rows = [...readme.matchAll(/^\| `([^`|]+)` +\| (\d+) +\|/gm)].map(([, says
   says,
   code: Number(code),
 }));
-const answering = (handler: Handler) => async () => run({ env: configured(await standIn(handler)) });
+const answering = (handler: Handler) => async () => run({ env: configured(await ownStandIn(handler)) });
 const refusing = (reason: string) => answering((response) => json(response, 400, { reason }));
 const withEnv = (env: Env) => () => run({ env: { ...ACCOUNT, ...env } });
 
@@ -20,14 +20,14 @@ const withEnv = (env: Env) => () => run({ env: { ...ACCOUNT, ...env } });
 const days: Record<string, () => Promise<Pick<Result, 'code' | 'stderr'>>> = {
   'No clipboard here (…):': answering(zoom),
   'No clipboard here (…).': async () => {
-    const terminal = new Terminal({ env: configured(await standIn()) });
+    const terminal = new Terminal({ env: configured(await ownStandIn()) });
     return { code: await terminal.end(), stderr: terminal.screen.slice(terminal.screen.indexOf('No clipboard')) };
   },
   'Cannot save': async () => {
     const cwd = folder();
     mkdirSync(join(cwd, '.env'));
     const { ZOOM_ACCOUNT_ID, ...rest } = ACCOUNT;
-    const { url } = await standIn();
+    const { url } = await ownStandIn();
     const terminal = new Terminal({ cwd, env: { ...rest, ZOOM_HOST: url } });
     await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_ACCOUNT_ID}\r`);
     return { code: await terminal.end(), stderr: terminal.screen.slice(terminal.screen.indexOf('Cannot save')) };
@@ -48,12 +48,12 @@ const days: Record<string, () => Promise<Pick<Result, 'code' | 'stderr'>>> = {
     return run({ env: configured({ url }) });
   },
   'The certificate of zoom.us': async () =>
-    run({ env: configured(await standIn(zoom, await certificate('localhost'))) }),
+    run({ env: configured(await ownStandIn(zoom, await certificate('localhost'))) }),
   'zoom.us answered with a redirect': answering((response) => response.writeHead(302, { Location: '/login' }).end()),
   'zoom.us answered with … that is not': answering((response) => response.end('<html>')),
   'zoom.us sent more': answering((response) => response.end('x'.repeat(2 ** 20 + 1))),
   'zoom.us answered without': answering((response) => json(response, 200, {})),
-  'Cannot write': async () => run({ command: shell('> /dev/full'), env: configured(await standIn()) }),
+  'Cannot write': async () => run({ command: shell('> /dev/full'), env: configured(await ownStandIn()) }),
   'Set ZOOM_': () => run({}),
   'ZOOM_HOST is not': withEnv({ ZOOM_HOST: 'example.com' }),
   'HTTPS_PROXY is not': withEnv({ HTTPS_PROXY: 'socks5://127.0.0.1:1' }),

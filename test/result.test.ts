@@ -13,6 +13,7 @@ import {
   files,
   folder,
   lacking,
+  ownStandIn,
   run,
   shell,
   startWayland,
@@ -38,12 +39,8 @@ const stdout = (heading: string, scopes: readonly string[] = SCOPES) =>
 const COPIED = 'Zoom Server-to-Server Oauth token copied to clipboard:';
 const PRINTED = 'Zoom Server-to-Server Oauth token:';
 
-/** A stand-in for one test, with a given answer. */
-async function answering(answer: unknown) {
-  const standIn = await startStandIn((response) => json(response, 200, answer));
-  after(() => standIn.close());
-  return standIn;
-}
+/** A stand-in with a given answer. */
+const answering = (answer: unknown) => ownStandIn((response) => json(response, 200, answer));
 
 /** A folder with a clipboard helper of this name, which runs a line of shell. */
 function helper(name: string, line: string): string {
@@ -63,7 +60,6 @@ describe('the token', { concurrency: 4, timeout: 120_000 }, () => {
     { skip: lacking('Xvfb', 'xclip') },
     async () => {
       const x11 = await startX11();
-      after(x11.stop);
       const result = await run({ env: configured(standIn, x11.env) });
       assert.deepEqual([result.code, result.stdout], [0, stdout(COPIED)]);
       assert.match(result.stderr, /^Expires at \d\d:\d\d, in 60 minutes\.\n$/);
@@ -73,7 +69,6 @@ describe('the token', { concurrency: 4, timeout: 120_000 }, () => {
 
   it('is in the Wayland clipboard', { skip: lacking('sway', 'wl-copy', 'wl-paste') }, async () => {
     const wayland = await startWayland();
-    after(wayland.stop);
     const result = await run({ env: configured(standIn, wayland.env) });
     assert.deepEqual([result.code, result.stdout], [0, stdout(COPIED)]);
     assert.equal(wayland.paste(), TOKEN);
