@@ -207,7 +207,7 @@ async function ask(names: readonly Name[]): Promise<void> {
   const answers: Credentials = await prompts(questions, { onCancel: () => fail(130, 'Cancelled') });
   const typed = names.filter((name) => answers[name] !== credentials[name]);
   Object.assign(credentials, answers);
-  if (typed.length) save(typed);
+  if (typed.length) await save(typed);
 }
 
 /**
@@ -244,8 +244,30 @@ function assign(text: string, name: Name, value: string): string | undefined {
   return undefined;
 }
 
-/** Saves credentials in the dotenv file, as a whole or not at all, and says which are saved, or why not. */
-function save(names: readonly Name[]): void {
+/**
+ * Replaces a file as a whole or not at all. The mode and the owner of an old one stay.
+ * Not synchronous: while a disk takes its time, tsx kills a process that does not react to a signal within 30 ms.
+ */
+async function replace(path: string, text: string, old: fs.Stats | undefined): Promise<void> {
+  const { chmod, chown, rename, rm, stat, writeFile } = fs.promises;
+  const temporary = `${path}.${process.pid}`;
+  try {
+    await writeFile(temporary, text, { encoding: 'latin1', mode: 0o600, flag: 'wx', flush: true });
+    const { uid, gid } = await stat(temporary);
+    if (old && (old.uid !== uid || old.gid !== gid)) await chown(temporary, old.uid, old.gid);
+    if (old) await chmod(temporary, old.mode);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** The last replacement of the dotenv file: a signal waits for its end. */
+let saving: Promise<void> | undefined;
+
+/** Saves credentials in the dotenv file, and says which are saved, or why not. */
+async function save(names: readonly Name[]): Promise<void> {
   if (process.env['NODE_ENV']?.trim().toLowerCase() === 'production') {
     say('NODE_ENV is production, so nothing is saved. Set in the target environment:');
     return say(`${list(names)}.`);
@@ -264,19 +286,10 @@ function save(names: readonly Name[]): void {
       return edited !== undefined;
     });
     if (!written.length) return;
-    // From here on, a signal waits until the file is whole.
-    process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143));
-    const temporary = `${target}.${process.pid}`;
-    try {
-      fs.writeFileSync(temporary, text, { encoding: 'latin1', mode: 0o600, flag: 'wx', flush: true });
-      const { uid, gid } = fs.statSync(temporary);
-      if (old && (old.uid !== uid || old.gid !== gid)) fs.chownSync(temporary, old.uid, old.gid);
-      if (old) fs.chmodSync(temporary, old.mode);
-      fs.renameSync(temporary, target);
-    } catch (error) {
-      fs.rmSync(temporary, { force: true });
-      throw error;
-    }
+    if (!saving)
+      for (const [signal, code] of Object.entries({ SIGINT: 130, SIGTERM: 143 }))
+        process.on(signal, () => void saving?.finally(() => process.exit(code)));
+    await (saving = replace(target, text, old));
     say(`Saved ${list(written)} in ${ENV_FILE}.`);
   } catch (error) {
     say(`Cannot save ${list(names)} in ${ENV_FILE}: ${reason(error)}.`);
