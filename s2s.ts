@@ -527,7 +527,6 @@ while ((accessToken = token(reply)) === undefined) {
 const answer = reply.answer ?? {};
 const { expires_in: life } = answer;
 const seconds = typeof life === 'number' && life > 0 && life < MAX_SECONDS ? life : undefined;
-const expiry = seconds && clockTime(seconds); // Before the clipboard, which may take its time.
 if (flags.token) await print(`${accessToken}\n`);
 else if (flags.json) {
   const expires_at = seconds && new Date(Date.now() + seconds * 1000);
@@ -535,6 +534,7 @@ else if (flags.json) {
   // JSON leaves DEL and C1 as they are, and a terminal may obey them.
   await print(`${text.replace(/[\x7f-\x9f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`)}\n`);
 } else {
+  const expiry = seconds && clockTime(seconds); // Before the clipboard, which may take its time.
   const failure = await copy(accessToken);
   const heading = `Zoom Server-to-Server Oauth token${failure === undefined ? ' copied to clipboard' : ''}:`;
   const scopes = typeof answer.scope === 'string' ? clean(answer.scope).split(' ').filter(Boolean) : [];
