@@ -37,8 +37,10 @@ function commands(runner: string, prefix: string[]): Command[] {
 
 const underTsx = commands('tsx', tsx);
 const stripsTypes = Boolean((process.features as { typescript?: unknown }).typescript);
-const all = [...underTsx, ...(stripsTypes ? commands('node', []) : [])];
-for (const other of process.argv.slice(2)) all.push(command(`node: ${other}`, [resolve(other)], all.at(-3)!));
+const underNode = stripsTypes ? commands('node', []) : [];
+const [base] = stripsTypes ? underNode : underTsx;
+const others = process.argv.slice(2).map((other) => command(`node: ${other}`, [resolve(other)], base));
+const all = [...underTsx, ...underNode, ...others];
 
 const folder = mkdtempSync(join(tmpdir(), 's2s-bench-'));
 const tls = await certificate('localhost');
