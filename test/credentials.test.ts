@@ -15,17 +15,20 @@ import {
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parse } from 'dotenv';
-import { S2S_LINE, Terminal, configured, files, folder, lacking, ownStandIn, run, shell } from './helpers.ts';
-import { ACCOUNT, BASIC, GRANTED, TOKEN, json, startStandIn } from './stand-in.ts';
-
-const DOTENV = Object.entries(ACCOUNT)
-  .map(([name, value]) => `${name}=${value}\n`)
-  .join('');
-
-/** Answers all three questions as the stand-in's customer. */
-async function answerAll(terminal: Terminal): Promise<void> {
-  for (const [name, value] of Object.entries(ACCOUNT)) await terminal.answer(name, `${value}\r`);
-}
+import {
+  S2S_LINE,
+  Terminal,
+  answerAll,
+  configured,
+  files,
+  folder,
+  lacking,
+  ownStandIn,
+  run,
+  shell,
+  typeAccountId,
+} from './helpers.ts';
+import { ACCOUNT, BASIC, DOTENV, GRANTED, TOKEN, json, startStandIn } from './stand-in.ts';
 
 describe('credentials', { concurrency: 4, timeout: 120_000 }, () => {
   let standIn: Awaited<ReturnType<typeof startStandIn>>;
@@ -184,12 +187,10 @@ describe('credentials', { concurrency: 4, timeout: 120_000 }, () => {
 
   it('replace the line that counts, where there are several', async () => {
     const cwd = folder();
-    const { ZOOM_ACCOUNT_ID, ...rest } = ACCOUNT;
     writeFileSync(join(cwd, '.env'), 'ZOOM_ACCOUNT_ID=old\nPORT=1\nZOOM_ACCOUNT_ID=\nHOST=a\n');
-    const terminal = new Terminal({ args: ['--token'], env: { ...host(), ...rest }, cwd });
-    await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_ACCOUNT_ID}\r`);
+    const terminal = await typeAccountId(standIn, { args: ['--token'], cwd });
     assert.equal(await terminal.end(), 0);
-    const expected = `ZOOM_ACCOUNT_ID=old\nPORT=1\nZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\nHOST=a\n`;
+    const expected = `ZOOM_ACCOUNT_ID=old\nPORT=1\nZOOM_ACCOUNT_ID=${ACCOUNT.ZOOM_ACCOUNT_ID}\nHOST=a\n`;
     assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), expected);
   });
 
@@ -197,13 +198,11 @@ describe('credentials', { concurrency: 4, timeout: 120_000 }, () => {
     const cwd = folder();
     writeFileSync(join(cwd, '.env'), 'ZOOM_ACCOUNT_ID=\n', { mode: 0o400 });
     chownSync(join(cwd, '.env'), 1234, 5678);
-    const { ZOOM_ACCOUNT_ID, ...rest } = ACCOUNT;
-    const terminal = new Terminal({ args: ['--token'], env: { ...host(), ...rest }, cwd });
-    await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_ACCOUNT_ID}\r`);
+    const terminal = await typeAccountId(standIn, { args: ['--token'], cwd });
     assert.equal(await terminal.end(), 0);
     const { uid, gid, mode } = statSync(join(cwd, '.env'));
     assert.deepEqual([uid, gid, mode & 0o777], [1234, 5678, 0o400]);
-    assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), `ZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\n`);
+    assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), `ZOOM_ACCOUNT_ID=${ACCOUNT.ZOOM_ACCOUNT_ID}\n`);
   });
 
   it('leave the mode of .env and a symbolic link as they are', async () => {

@@ -21,8 +21,10 @@ import {
   ownStandIn,
   start,
   tcp,
+  trustedStandIn,
+  typeAccountId,
 } from './helpers.ts';
-import { ACCOUNT, BASIC, GRANTED, TOKEN, certificate, json, zoom } from './stand-in.ts';
+import { ACCOUNT, BASIC, DOTENV, GRANTED, TOKEN, certificate, json, zoom } from './stand-in.ts';
 
 const PAGE = '<!DOCTYPE html><title>Sign in to the network</title>';
 const INTERCEPTED =
@@ -83,7 +85,7 @@ describe('a refusal by Zoom', { concurrency: 2, timeout: 120_000 }, () => {
     it(`is explained, and not repeated: ${name}`, async () => {
       const server = await ownStandIn((response) => json(response, status, body));
       const cwd = folder();
-      writeFileSync(join(cwd, '.env'), Object.entries(ACCOUNT).map(([key, value]) => `${key}=${value}\n`).join('')); // prettier-ignore
+      writeFileSync(join(cwd, '.env'), DOTENV);
       const result = await run({ cwd, env: { ZOOM_HOST: server.url } });
       assert.deepEqual([result.code, result.stdout, result.stderr], [1, '', expected]);
       assertClean(result);
@@ -187,12 +189,8 @@ describe('a fault that stays', { concurrency: 4, timeout: 120_000 }, () => {
   });
 
   it('is no fault: a certificate that NODE_EXTRA_CA_CERTS trusts', async () => {
-    const tls = await certificate('localhost');
-    const file = join(folder(), 'ca.pem');
-    writeFileSync(file, tls.cert);
-    const server = await ownStandIn(zoom, tls);
-    const env = configured({ url: `https://localhost:${server.port}` }, { NODE_EXTRA_CA_CERTS: file });
-    const result = await run({ env });
+    const { port, NODE_EXTRA_CA_CERTS } = await trustedStandIn('localhost');
+    const result = await run({ env: configured({ url: `https://localhost:${port}` }, { NODE_EXTRA_CA_CERTS }) });
     assert.equal(result.code, 0, result.stderr);
   });
 
@@ -303,17 +301,15 @@ describe('a signal', { concurrency: 4, timeout: 120_000 }, () => {
     const server = await tcp(() => {});
     const cwd = folder();
     const slowDisk = ['strace', '-f', '-o', '/dev/null', '-e', 'trace=fsync', '-e', 'inject=fsync:delay_enter=500000'];
-    const { ZOOM_ACCOUNT_ID, ...rest } = ACCOUNT;
-    const terminal = new Terminal({ cwd, env: { ...rest, ZOOM_HOST: server.url }, command: [...slowDisk, ...S2S] });
+    const terminal = await typeAccountId(server, { cwd, command: [...slowDisk, ...S2S] });
     const watcher = watch(cwd, () => {
       watcher.close();
       assert.doesNotMatch(String(files(cwd)), /\.env(,|$)/); // The file beside it is not yet in its place.
       terminal.type('\x03');
     });
-    await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_ACCOUNT_ID}\r`);
     assert.equal(await terminal.end(), 130);
     assert.deepEqual(files(cwd), ['.env']);
-    assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), `ZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\n`);
+    assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), `ZOOM_ACCOUNT_ID=${ACCOUNT.ZOOM_ACCOUNT_ID}\n`);
   });
 
   it('at any moment leaves .env whole and nothing beside it', async () => {
@@ -322,14 +318,14 @@ describe('a signal', { concurrency: 4, timeout: 120_000 }, () => {
     for (let delay = 0; delay < 60; delay += 6) {
       const cwd = folder();
       writeFileSync(join(cwd, '.env'), `${before}\n`);
-      const { ZOOM_ACCOUNT_ID, ...rest } = ACCOUNT;
-      const terminal = new Terminal({ cwd, env: { ...rest, ZOOM_HOST: server.url } });
-      await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_ACCOUNT_ID}\r`);
+      const terminal = await typeAccountId(server, { cwd });
       await sleep(delay);
       process.kill(terminal.pid, 'SIGTERM');
       await terminal.end();
       assert.deepEqual(files(cwd), ['.env']);
-      assert.ok([`${before}\n`, `${before}${ZOOM_ACCOUNT_ID}\n`].includes(readFileSync(join(cwd, '.env'), 'utf8')));
+      assert.ok(
+        [`${before}\n`, `${before}${ACCOUNT.ZOOM_ACCOUNT_ID}\n`].includes(readFileSync(join(cwd, '.env'), 'utf8')),
+      );
     }
   });
 });

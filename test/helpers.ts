@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { type SpawnOptions, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import pty from '@lydell/node-pty';
-import { ACCOUNT, BASIC, type Handler, type Tls, startStandIn } from './stand-in.ts';
+import { ACCOUNT, BASIC, type Handler, type Tls, certificate, startStandIn } from './stand-in.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const tsx = join(root, 'node_modules/tsx/dist/cli.mjs');
@@ -139,11 +139,31 @@ export class Terminal {
   }
 }
 
+/** Answers all three questions as the stand-in's customer. */
+export async function answerAll(terminal: Terminal): Promise<void> {
+  for (const [name, value] of Object.entries(ACCOUNT)) await terminal.answer(name, `${value}\r`);
+}
+
+/** The script in a terminal, asked for the account ID alone, which is typed: that is what it then saves. */
+export async function typeAccountId(standIn: { url: string }, options: Omit<Run, 'env'>): Promise<Terminal> {
+  const terminal = new Terminal({ ...options, env: configured(standIn, { ZOOM_ACCOUNT_ID: undefined }) });
+  await terminal.answer('ZOOM_ACCOUNT_ID', `${ACCOUNT.ZOOM_ACCOUNT_ID}\r`);
+  return terminal;
+}
+
 /** A stand-in for Zoom of a test's own, until its end. */
 export async function ownStandIn(handler?: Handler, tls?: Tls) {
   const started = await startStandIn(handler, tls);
   after(() => started.close());
   return started;
+}
+
+/** The same over TLS, as a host whose certificate is trusted by way of the variable. */
+export async function trustedStandIn(host: string) {
+  const tls = await certificate(host);
+  const NODE_EXTRA_CA_CERTS = join(folder(), 'ca.pem');
+  writeFileSync(NODE_EXTRA_CA_CERTS, tls.cert);
+  return { ...(await ownStandIn(undefined, tls)), NODE_EXTRA_CA_CERTS };
 }
 
 /** A server that does to each connection as told, until the end of the test. */
@@ -171,7 +191,7 @@ function assertSecret(output: string): void {
 
 /** No failure may show a stack, or send control characters to the terminal. */
 export function assertClean({ stdout, stderr }: Pick<Result, 'stdout' | 'stderr'>): void {
-  assert.doesNotMatch(stderr, /undefined|^\s+at /m);
+  assert.doesNotMatch(stderr, /undefined|\bNaN\b|Invalid Date|\[object|^\s+at |Error:/m);
   assert.doesNotMatch(stdout + stderr, /[^\n\P{C}]/u);
 }
 

@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -15,6 +16,7 @@ import {
   type Env,
   S2S_LINE,
   Terminal,
+  answerAll,
   configured,
   environment,
   files,
@@ -24,8 +26,9 @@ import {
   run,
   shell,
   startX11,
+  trustedStandIn,
 } from './helpers.ts';
-import { ACCOUNT, certificate, GRANTED, TOKEN, json, startStandIn } from './stand-in.ts';
+import { ACCOUNT, GRANTED, TOKEN, json, startStandIn } from './stand-in.ts';
 
 const PRINTED = 'Zoom Server-to-Server Oauth token:\n';
 const ASKED = 'Asked your terminal to copy it.';
@@ -155,7 +158,7 @@ describe('the script', { concurrency: 4, timeout: 120_000 }, () => {
     it('asks in the terminal also with --token, since questions are on stderr', async () => {
       const cwd = folder();
       const terminal = new Terminal({ command: shell('--token > out'), cwd, env: { ZOOM_HOST: standIn.url } });
-      for (const [name, value] of Object.entries(ACCOUNT)) await terminal.answer(name, `${value}\r`);
+      await answerAll(terminal);
       assert.equal(await terminal.end(), 0);
       assert.equal(readFileSync(join(cwd, 'out'), 'utf8'), `${TOKEN}\n`);
     });
@@ -259,24 +262,26 @@ describe('the script', { concurrency: 4, timeout: 120_000 }, () => {
   });
 
   describe('behind a proxy', { concurrency: 2 }, () => {
+    /** A proxy that does to each CONNECT as told, until the end of the test: its address. */
+    async function startProxy(onConnect: (request: http.IncomingMessage, socket: Duplex) => void): Promise<string> {
+      const proxy = http.createServer().on('connect', onConnect);
+      await once(proxy.listen(0, '127.0.0.1'), 'listening');
+      after(() => proxy.close());
+      return `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    }
+
     /** A stand-in for zoom.us over TLS, and a CONNECT proxy that is the only way to it. */
     async function behindProxy(host: string) {
-      const tls = await certificate(host);
-      const ca = join(folder(), 'ca.pem');
-      writeFileSync(ca, tls.cert);
-      const zoom = await ownStandIn(undefined, tls);
+      const zoom = await trustedStandIn(host);
       const asked: string[] = [];
-      const proxy = http.createServer().on('connect', (request: http.IncomingMessage, socket) => {
+      const address = await startProxy((request, socket) => {
         asked.push(`${request.url} ${request.headers['proxy-authorization'] ?? ''}`.trim());
         const tunnel = connect(zoom.port, '127.0.0.1', () =>
           socket.write('HTTP/1.1 200 Connection established\r\n\r\n'),
         );
         tunnel.on('error', () => {}).pipe(socket.on('error', () => {})).pipe(tunnel); // prettier-ignore
       });
-      await once(proxy.listen(0, '127.0.0.1'), 'listening');
-      after(() => proxy.close());
-      const address = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
-      const env: Env = { ...ACCOUNT, ZOOM_HOST: host, NODE_EXTRA_CA_CERTS: ca };
+      const env: Env = { ...ACCOUNT, ZOOM_HOST: host, NODE_EXTRA_CA_CERTS: zoom.NODE_EXTRA_CA_CERTS };
       return { zoom, asked, address, env };
     }
     const canProxy = 'setGlobalProxyFromEnv' in http;
@@ -321,20 +326,13 @@ describe('the script', { concurrency: 4, timeout: 120_000 }, () => {
       'says that a proxy is set where it refuses or is not there, without its password',
       { skip: skip(canProxy) },
       async () => {
-        const refusing = http
-          .createServer()
-          .on('connect', (_, socket) => socket.end('HTTP/1.1 407 Who are you\r\n\r\n'));
-        await once(refusing.listen(0, '127.0.0.1'), 'listening');
-        after(() => refusing.close());
-        for (const [port, what] of [
-          [
-            (refusing.address() as AddressInfo).port,
-            'The connection to zoom.us failed (ERR_PROXY_TUNNEL, status 407).',
-          ],
-          [1, 'zoom.us refused the connection.'],
+        const refusing = await startProxy((_, socket) => socket.end('HTTP/1.1 407 Who are you\r\n\r\n'));
+        for (const [address, what] of [
+          [refusing, 'The connection to zoom.us failed (ERR_PROXY_TUNNEL, status 407).'],
+          ['127.0.0.1:1', 'zoom.us refused the connection.'],
         ] as const) {
           const { code, stdout, stderr } = await run({
-            env: { ...ACCOUNT, HTTPS_PROXY: `http://u:PaSsWoRd@127.0.0.1:${port}` },
+            env: { ...ACCOUNT, HTTPS_PROXY: `http://u:PaSsWoRd@${address}` },
           });
           const hint = 'HTTPS_PROXY is set: check that proxy, or name zoom.us in NO_PROXY.';
           assert.deepEqual([code, stdout, stderr], [1, '', `${what}\n${hint}\n`]);

@@ -4,7 +4,18 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { type Env, type Result, Terminal, configured, folder, run, shell, ownStandIn, tcp } from './helpers.ts';
+import {
+  type Env,
+  type Result,
+  Terminal,
+  configured,
+  folder,
+  ownStandIn,
+  run,
+  shell,
+  tcp,
+  typeAccountId,
+} from './helpers.ts';
 import { ACCOUNT, type Handler, certificate, json, zoom } from './stand-in.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
@@ -26,10 +37,7 @@ const days: Record<string, () => Promise<Pick<Result, 'code' | 'stderr'>>> = {
   'Cannot save': async () => {
     const cwd = folder();
     mkdirSync(join(cwd, '.env'));
-    const { ZOOM_ACCOUNT_ID, ...rest } = ACCOUNT;
-    const { url } = await ownStandIn();
-    const terminal = new Terminal({ cwd, env: { ...rest, ZOOM_HOST: url } });
-    await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_ACCOUNT_ID}\r`);
+    const terminal = await typeAccountId(await ownStandIn(), { cwd });
     return { code: await terminal.end(), stderr: terminal.screen.slice(terminal.screen.indexOf('Cannot save')) };
   },
   'Zoom refused: "Invalid': refusing('Invalid client_id or client_secret'),

@@ -11,6 +11,10 @@ export const ACCOUNT = {
   ZOOM_CLIENT_ID: 'stand_in_client_id_042',
   ZOOM_CLIENT_SECRET: 'StandInClientSecret0123456789abc',
 };
+/** The same as the text of a dotenv file. */
+export const DOTENV = Object.entries(ACCOUNT)
+  .map(([name, value]) => `${name}=${value}\n`)
+  .join('');
 /** What the Authorization header has to hold for the stand-in's app. */
 export const BASIC = Buffer.from(`${ACCOUNT.ZOOM_CLIENT_ID}:${ACCOUNT.ZOOM_CLIENT_SECRET}`).toString('base64');
 export const SCOPES = ['user:read:list_users:admin', 'meeting:write:meeting:admin', 'report:read:admin'];
