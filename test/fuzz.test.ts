@@ -1,4 +1,4 @@
-/** Whatever answers in Zoom's place: the exact token on stdout, or a plain sentence. S2S_RUNS=1000 for a long run. */
+/** Whatever answers in Zoom's place: the exact token on stdout, or a plain sentence. For a long run S2S_RUNS=1000, with another S2S_SEED. */
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
@@ -8,6 +8,7 @@ import { ACCOUNT, BASIC, GRANTED } from './stand-in.ts';
 
 const LANES = 4;
 const numRuns = Math.ceil(Number(process.env['S2S_RUNS'] ?? 24) / LANES);
+const seed = Number(process.env['S2S_SEED'] ?? 1);
 
 const nasty = fc.constantFrom(
   '\u001b[2J',
@@ -120,8 +121,8 @@ function grantedToken(status: number, bytes: Buffer): string | undefined {
   }
 }
 
-it('Zoom, or whatever answers in its place, gets a token or a plain sentence', { timeout: 3_600_000 }, async () => {
-  const lane = async () => {
+it(`Zoom, or whatever answers in its place, gets a token or a plain sentence (S2S_SEED=${seed})`, async () => {
+  const lane = async (_: unknown, nth: number) => {
     let reply: Buffer = Buffer.alloc(0);
     const { url } = await tcp((socket) => socket.once('data', () => socket.end(reply)));
     const property = fc.asyncProperty(status, headers, wait, body, async (status, headers, wait, body) => {
@@ -140,7 +141,7 @@ it('Zoom, or whatever answers in its place, gets a token or a plain sentence', {
         assert.equal(grantedToken(status === 204 ? 0 : status, body), undefined, 'a token that Zoom gave is not lost');
       }
     });
-    await fc.assert(property, { numRuns, endOnFailure: true, includeErrorInReport: true });
+    await fc.assert(property, { seed: seed + nth, numRuns, endOnFailure: true, includeErrorInReport: true });
   };
   await Promise.all(Array.from({ length: LANES }, lane));
 });

@@ -1,38 +1,56 @@
 /** Runs the script as its user does: as a process, in a terminal, beside a clipboard. */
 
 import assert from 'node:assert/strict';
-import { type SpawnOptions, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { chownSync, existsSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
+import { type SpawnOptions, spawn, spawnSync } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
+import { chownSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
-import pty from '@lydell/node-pty';
+import type { IPty } from '@lydell/node-pty';
 import { ACCOUNT, BASIC, type Handler, type Tls, certificate, startStandIn } from './stand-in.ts';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-const tsx = join(root, 'node_modules/tsx/dist/cli.mjs');
+export const root = fileURLToPath(new URL('..', import.meta.url));
+const tsx = join(root, 'node_modules/tsx/dist');
+const script = join(root, 's2s.ts');
+const stripsTypes = process.env['S2S_RUNNER'] === 'node';
 
 /** The command that starts the script: with S2S_RUNNER=node Node itself, which strips types from 22.18 on; else tsx. */
-export const S2S = [process.execPath, ...(process.env['S2S_RUNNER'] === 'node' ? [] : [tsx]), join(root, 's2s.ts')];
+export const S2S = [process.execPath, ...(stripsTypes ? [] : [join(tsx, 'cli.mjs')]), script];
+
+/** The same in one process: tsx's own kills the script that has not reacted to a signal within 60 ms. */
+export const S2S_ALONE = [
+  process.execPath,
+  ...(stripsTypes ? [] : [`--import=${pathToFileURL(join(tsx, 'loader.mjs'))}`]),
+  script,
+];
 
 /** The same for a shell. */
 export const S2S_LINE = S2S.map((word) => `'${word}'`).join(' ');
 
 export type Env = Record<string, string | undefined>;
 
-/** An environment of nothing but what a process needs: no credentials, no display, no proxy, no SSH session. */
+/** For NODE_OPTIONS: nothing that is started reaches more than loopback. */
+export const OFFLINE = `--require=${JSON.stringify(join(root, 'test/offline.cjs'))}`;
+
+/**
+ * An environment of nothing but what a process needs: no credentials, no display, no proxy, a home and a temporary
+ * folder of its own, nowhere to go but loopback. It is that of an SSH session, where no system's clipboard is touched.
+ */
 export function environment(env: Env = {}): Record<string, string> {
+  const home = folder();
+  const needed = ['PATH', 'PATHEXT', 'SystemRoot', 'ComSpec'].map((name) => [name, process.env[name]]);
   const all = {
-    PATH: process.env['PATH'],
-    HOME: tmpdir(),
-    TMPDIR: process.env['TMPDIR'],
+    ...Object.fromEntries(needed),
+    ...{ HOME: home, USERPROFILE: home, TMPDIR: home, TEMP: home, TMP: home },
     TERM: 'xterm-256color',
+    SSH_CONNECTION: '192.0.2.1 50000 192.0.2.2 22',
+    NODE_OPTIONS: OFFLINE,
     ...env,
   };
   return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined));
@@ -46,25 +64,25 @@ export function configured(standIn: { url: string }, env: Env = {}): Env {
 /** A new empty folder, removed after the tests of its file. */
 export function folder(): string {
   const path = realpathSync(mkdtempSync(join(tmpdir(), 's2s-test-')));
-  after(() => rmSync(path, { recursive: true, force: true }));
+  after(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }));
   return path;
 }
 
-export type Run = { args?: string[]; env?: Env; cwd?: string; command?: string[] } & Pick<SpawnOptions, 'stdio'>;
+export type Run = { args?: string[]; env?: Env; cwd?: string; command?: string[] } & Pick<SpawnOptions, 'shell'>;
 export type Result = { code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string; ms: number };
 
 /** Starts the script without a terminal. */
-export function start({ args = [], env = {}, cwd = folder(), command = S2S, stdio = ['ignore', 'pipe', 'pipe'] }: Run) {
+export function start({ args = [], env = {}, cwd = folder(), command = S2S, shell = false }: Run) {
   const [file = '', ...rest] = [...command, ...args];
   const started = performance.now();
-  const child = spawn(file, rest, { cwd, env: environment(env), stdio });
+  const child = spawn(file, rest, { cwd, env: environment(env), shell, stdio: ['ignore', 'pipe', 'pipe'] });
   const result = (async (): Promise<Result> => {
     const [stdout, stderr, [code, signal]] = await Promise.all([
-      child.stdout ? text(child.stdout) : '',
-      child.stderr ? text(child.stderr) : '',
+      text(child.stdout),
+      text(child.stderr),
       once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>,
     ]);
-    assertSecret(stdout + stderr);
+    assertSecret(args.includes('--token') ? stderr : stdout + stderr); // The token is Zoom's, whatever is in it.
     return { code, signal, stdout, stderr, ms: performance.now() - started };
   })();
   return { child, result };
@@ -80,23 +98,44 @@ export function shell(after: string): string[] {
   return ['bash', '-c', `${S2S_LINE} ${after}`];
 }
 
+const pty = await import('@lydell/node-pty').catch(() => undefined);
+/** The options of a test that needs a terminal. */
+export const inTerminal = {
+  skip:
+    (process.platform === 'win32' && "the questions have not been tried in Windows' console") ||
+    (!pty && 'the pseudo-terminal has no build for this system'),
+};
+
+// The shell says how the command ended, and whether the terminal is as it was; it holds the terminal until all is read.
+const WATCHED = `trap : INT
+  mode=$(stty -g)
+  sh -c 'echo $$ >"$HOME/pid"; exec "$@"' sh "$@"
+  printf '\\033]s2s;%d;%s\\007' $? "$([ "$(stty -g)" = "$mode" ] || echo changed)"
+  read -r _`;
+const END = /\x1b\]s2s;(\d+);(.*)\x07/;
+
 /** The script in a pseudo-terminal of 80 columns. */
 export class Terminal {
-  /** All that the terminal was sent. */
-  raw = '';
+  #sent = '';
   #seen = 0;
-  #pty: pty.IPty;
-  /** The exit code, once it ended. */
-  ended: Promise<number>;
+  #pty: IPty;
+  #home: string;
+  #news = new EventEmitter();
 
   constructor({ args = [], env = {}, cwd = folder(), command = S2S }: Run) {
-    const [file = '', ...rest] = [...command, ...args];
-    this.#pty = pty.spawn(file, rest, { cols: 80, rows: 24, cwd, env: environment(env) });
-    this.#pty.onData((data) => (this.raw += data));
+    const given = environment(env);
+    this.#home = given['HOME'] ?? '';
+    this.#pty = pty!.spawn('sh', ['-c', WATCHED, 'sh', ...command, ...args], { cols: 80, rows: 24, cwd, env: given });
+    this.#pty.onData((data) => {
+      this.#sent += data;
+      this.#news.emit('data');
+    });
     after(() => this.#pty.kill());
-    this.ended = new Promise((done) =>
-      this.#pty.onExit(({ exitCode, signal }) => done(signal ? 128 + signal : exitCode)),
-    );
+  }
+
+  /** All that the command has sent to the terminal. */
+  get raw(): string {
+    return this.#sent.replace(END, '');
   }
 
   /** What a person reads: no escape sequences, no carriage returns. */
@@ -104,24 +143,33 @@ export class Terminal {
     return stripVTControlCharacters(this.raw.replace(/\x1b[78]/g, '')).replaceAll('\r', '');
   }
 
+  /** The process of the command. */
   get pid(): number {
-    return this.#pty.pid;
+    return Number(readFileSync(join(this.#home, 'pid'), 'utf8'));
   }
 
   type(keys: string): void {
     this.#pty.write(keys);
   }
 
-  /** Waits until something new is on the screen. */
-  async see(what: string, seconds = 20): Promise<void> {
-    for (const end = Date.now() + seconds * 1000; ; await sleep(20)) {
-      const at = this.screen.indexOf(what, this.#seen);
-      if (at >= 0) {
-        this.#seen = at + what.length;
-        return;
-      }
-      if (Date.now() > end) throw new Error(`Not seen: ${JSON.stringify(what)} in ${JSON.stringify(this.screen)}`);
+  async #until<T>(find: () => T | undefined, what: string): Promise<T> {
+    const signal = AbortSignal.timeout(60_000);
+    for (;;) {
+      const found = find();
+      if (found !== undefined) return found;
+      if (signal.aborted || END.test(this.#sent))
+        throw new Error(`Not seen: ${what} in ${JSON.stringify(this.screen)}`);
+      await once(this.#news, 'data', { signal }).catch(() => {});
     }
+  }
+
+  /** Waits until something new is on the screen. */
+  async see(what: string): Promise<void> {
+    const at = await this.#until(() => {
+      const index = this.screen.indexOf(what, this.#seen);
+      return index < 0 ? undefined : index;
+    }, what);
+    this.#seen = at + what.length;
   }
 
   /** Answers a question when it is asked. */
@@ -132,10 +180,10 @@ export class Terminal {
 
   /** The exit code, when the last of the output has come. */
   async end(): Promise<number> {
-    const code = await this.ended;
-    await sleep(100);
+    const [, code, mode] = await this.#until(() => END.exec(this.#sent) ?? undefined, 'the end');
+    assert.equal(mode, '', 'the terminal is as it was');
     assertSecret(this.raw);
-    return code;
+    return Number(code);
   }
 }
 
@@ -169,7 +217,7 @@ export async function trustedStandIn(host: string) {
 /** A server that does to each connection as told, until the end of the test. */
 export async function tcp(
   onConnection: (socket: Socket) => void,
-): Promise<{ url: string; host: string; server: Server }> {
+): Promise<{ url: string; host: string; port: number; server: Server }> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket.on('error', () => {}));
@@ -180,8 +228,9 @@ export async function tcp(
     server.close();
     sockets.forEach((socket) => socket.destroy());
   });
-  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return { url: `http://${host}`, host, server };
+  const { port } = server.address() as AddressInfo;
+  const host = `127.0.0.1:${port}`;
+  return { url: `http://${host}`, host, port, server };
 }
 
 /** No exit may tell the secret: every output of every test is searched for it. */
@@ -205,31 +254,61 @@ export async function fails(server: { url: string }, expected: string, env: Env 
   return result;
 }
 
-/** Why a test cannot run here: a reason to skip it, or false. With CI=true nothing may be missing. */
-export function lacking(...commands: string[]): string | false {
-  const paths = (process.env['PATH'] ?? '').split(delimiter);
-  const missing = commands.filter((command) => !paths.some((path) => existsSync(join(path, command))));
-  if (!missing.length) return false;
-  if (process.env['CI'] === 'true') throw new Error(`Not installed: ${missing.join(', ')}`);
-  return `not installed: ${missing.join(', ')}`;
+/**
+ * Why a test cannot run here: a reason to skip it, or false. Each probe is a command line that has to succeed.
+ * With CI=true nothing may be missing on Linux.
+ */
+export function lacking(...probes: string[]): string | false {
+  for (const probe of probes) {
+    const { status, stderr } = spawnSync(probe, { shell: true, encoding: 'utf8', cwd: tmpdir() });
+    if (status === 0) continue;
+    const reason = `does not work here: ${probe}: ${stderr.trim().split('\n')[0]}`;
+    if (process.env['CI'] === 'true' && process.platform === 'linux') throw new Error(reason);
+    return reason;
+  }
+  return false;
 }
+
+/** Why only Linux can run a test: a reason to skip it, or false. */
+export const onlyLinux = process.platform !== 'linux' && 'only Linux can be without a display';
+
+/** Why nothing can stand in for the clipboard's helper: a reason to skip a test, or false. */
+export const noHelper = process.platform === 'win32' && 'Windows has its clipboard without a helper in PATH';
+
+/** The environment of a clipboard whose helper runs a line of shell: in place of xsel, on a Mac of pbcopy. */
+export function helper(line: string): Env {
+  const bin = folder();
+  const name = process.platform === 'darwin' ? 'pbcopy' : 'xsel';
+  writeFileSync(join(bin, name), `#!/bin/sh\n${line}\n`, { mode: 0o755 });
+  return { PATH: `${bin}:${process.env['PATH']}`, DISPLAY: ':54321', SSH_CONNECTION: undefined };
+}
+
+/** The commands that have to be there for startX11 and startWayland. */
+export const X11 = ['Xvfb -help', 'xclip -version'];
+export const WAYLAND = ['sway --version', 'wl-copy --version', 'wl-paste --version'];
 
 /** An X11 display of a test's own, without a screen, until its end. */
 export async function startX11() {
-  const server = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', '64x64x24', '-listen', 'tcp', '-ac'], {
+  const server = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', '64x64x24', '-nolisten', 'tcp'], {
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
   });
   after(() => server.kill());
   const [number] = await once(server.stdio[3]!, 'data');
-  const env = { DISPLAY: `:${String(number).trim()}` };
+  const DISPLAY = `:${String(number).trim()}`;
   return {
-    env,
-    paste: () =>
-      execFileSync('xclip', ['-selection', 'clipboard', '-out'], {
-        env: environment(env),
-        encoding: 'utf8',
-        stdio: 'pipe',
-      }),
+    env: { DISPLAY, SSH_CONNECTION: undefined },
+    /** The same display as sshd forwards it: over TCP. */
+    async forward() {
+      const { port } = await tcp((socket) => {
+        const x11 = connect(`/tmp/.X11-unix/X${DISPLAY.slice(1)}`).on('error', () => {});
+        socket.pipe(x11).pipe(socket);
+      });
+      return { DISPLAY: `localhost:${port - 6000}` };
+    },
+    paste: async () => {
+      const { code, stdout } = await run({ command: ['xclip', '-selection', 'clipboard', '-out'], env: { DISPLAY } });
+      return code === 0 ? stdout : undefined;
+    },
   };
 }
 
@@ -253,10 +332,15 @@ export async function startWayland() {
   after(() => compositor.kill());
   let socket: string | undefined;
   while (!(socket = readdirSync(runtime).find((name) => /^wayland-\d+$/.test(name)))) await sleep(50);
-  const env = { XDG_RUNTIME_DIR: runtime, WAYLAND_DISPLAY: socket, XDG_SESSION_TYPE: 'wayland' };
+  const env = {
+    XDG_RUNTIME_DIR: runtime,
+    WAYLAND_DISPLAY: socket,
+    XDG_SESSION_TYPE: 'wayland',
+    SSH_CONNECTION: undefined,
+  };
   return {
     env,
-    paste: () => spawnSync('wl-paste', ['--no-newline'], { env: environment(env), encoding: 'utf8' }).stdout,
+    paste: async () => (await run({ command: ['wl-paste', '--no-newline'], env })).stdout,
   };
 }
 

@@ -14,14 +14,20 @@ import { pathToFileURL } from 'node:url';
 import { parse } from 'dotenv';
 import {
   type Env,
+  OFFLINE,
   S2S_LINE,
   Terminal,
+  X11,
   answerAll,
   configured,
   environment,
   files,
   folder,
+  helper,
+  inTerminal,
   lacking,
+  noHelper,
+  onlyLinux,
   ownStandIn,
   run,
   shell,
@@ -34,18 +40,16 @@ const PRINTED = 'Zoom Server-to-Server Oauth token:\n';
 const ASKED = 'Asked your terminal to copy it.';
 const OSC52 = `\x1b]52;c;${Buffer.from(TOKEN).toString('base64')}\x07`;
 
-describe('the script', { concurrency: 4, timeout: 120_000 }, () => {
+describe('the script', { concurrency: 4 }, () => {
   let standIn: Awaited<ReturnType<typeof startStandIn>>;
   before(async () => (standIn = await startStandIn()));
   after(() => standIn.close());
 
   describe('over SSH', { concurrency: 2 }, () => {
-    it('puts the token in the clipboard of the terminal: tmux', { skip: lacking('tmux') }, async () => {
+    it('puts the token in the clipboard of the terminal: tmux', { skip: lacking('tmux -V') }, async () => {
       const cwd = folder();
       writeFileSync(join(cwd, 'tmux.conf'), 'set -s set-clipboard on\n');
-      const env = environment(
-        configured(standIn, { SSH_CONNECTION: '192.0.2.1 50000 192.0.2.2 22', SSH_TTY: '/dev/pts/0' }),
-      );
+      const env = environment(configured(standIn));
       const tmux = (...args: string[]) =>
         execFileSync('tmux', ['-S', join(cwd, 'socket'), '-f', join(cwd, 'tmux.conf'), ...args], {
           cwd,
@@ -67,70 +71,71 @@ describe('the script', { concurrency: 4, timeout: 120_000 }, () => {
 
     it(
       "leaves the remote machine's clipboard alone, but not one that X11 forwards",
-      { skip: lacking('Xvfb', 'xclip') },
+      { skip: lacking(...X11) },
       async () => {
         const x11 = await startX11();
-        const env = configured(standIn, { SSH_TTY: '/dev/pts/0' });
-        const remote = new Terminal({ env: { ...env, ...x11.env } });
+        const env = configured(standIn, { ...x11.env, SSH_TTY: '/dev/pts/0' });
+        const remote = new Terminal({ env });
         assert.equal(await remote.end(), 0);
         assert.ok(remote.raw.includes(OSC52));
         assert.ok(remote.screen.includes(`${ASKED}\n`) && remote.screen.includes(PRINTED));
-        assert.throws(x11.paste, 'nothing is in the clipboard');
-        const forwarded = new Terminal({ env: { ...env, DISPLAY: `localhost${x11.env.DISPLAY}` } });
+        assert.equal(await x11.paste(), undefined, 'nothing is in the clipboard');
+        const forwarded = new Terminal({ env: { ...env, ...(await x11.forward()) } });
         assert.equal(await forwarded.end(), 0);
         assert.ok(!forwarded.raw.includes(OSC52) && forwarded.screen.includes('copied to clipboard'));
-        assert.equal(x11.paste(), TOKEN);
+        assert.equal(await x11.paste(), TOKEN);
       },
     );
-
-    it('asks the terminal too where there is no clipboard without SSH', async () => {
-      const terminal = new Terminal({ env: configured(standIn) });
-      assert.equal(await terminal.end(), 0);
-      assert.ok(terminal.raw.includes(OSC52));
-      assert.match(
-        terminal.screen,
-        /\nNo clipboard here \(there is no display\)\. Asked your terminal to copy it\.\nExpires at /,
-      );
-    });
 
     it(
-      'sends the terminal nothing where stdout is none, or the clipboard has the token',
-      { skip: lacking('Xvfb') },
+      'asks the terminal too where there is no clipboard without SSH',
+      { skip: onlyLinux || inTerminal.skip },
       async () => {
-        const cwd = folder();
-        const piped = new Terminal({
-          command: shell('| tee out'),
-          cwd,
-          env: configured(standIn, { SSH_TTY: '/dev/pts/0' }),
-        });
-        assert.equal(await piped.end(), 0);
-        assert.ok(!piped.raw.includes('\x1b]52') && !readFileSync(join(cwd, 'out'), 'utf8').includes('\x1b'));
-        assert.match(piped.screen, /No clipboard here \(this is an SSH session\): copy the token from the output\.\n/);
-        const x11 = await startX11();
-        const local = new Terminal({ env: configured(standIn, x11.env) });
-        assert.equal(await local.end(), 0);
-        assert.ok(!local.raw.includes('\x1b]52'));
+        const terminal = new Terminal({ env: configured(standIn, { SSH_CONNECTION: undefined }) });
+        assert.equal(await terminal.end(), 0);
+        assert.ok(terminal.raw.includes(OSC52));
+        assert.match(
+          terminal.screen,
+          /\nNo clipboard here \(there is no display\)\. Asked your terminal to copy it\.\nExpires at /,
+        );
       },
     );
+
+    it('sends the terminal nothing where stdout is none', inTerminal, async () => {
+      const cwd = folder();
+      const piped = new Terminal({ command: shell('| tee out'), cwd, env: configured(standIn) });
+      assert.equal(await piped.end(), 0);
+      assert.ok(!piped.raw.includes('\x1b]52') && !readFileSync(join(cwd, 'out'), 'utf8').includes('\x1b'));
+      assert.match(piped.screen, /No clipboard here \(this is an SSH session\): copy the token from the output\.\n/);
+    });
+
+    it('sends the terminal nothing where the clipboard has the token', { skip: lacking(...X11) }, async () => {
+      const x11 = await startX11();
+      const local = new Terminal({ env: configured(standIn, x11.env) });
+      assert.equal(await local.end(), 0);
+      assert.ok(!local.raw.includes('\x1b]52'));
+      assert.equal(await x11.paste(), TOKEN);
+    });
   });
 
   describe('in scripts', { concurrency: 2 }, () => {
-    it(
-      'prints the token alone with --token, and leaves every clipboard alone',
-      { skip: lacking('Xvfb', 'xclip') },
-      async () => {
-        const x11 = await startX11();
-        const { code, stdout, stderr } = await run({ args: ['--token'], env: configured(standIn, x11.env) });
-        assert.deepEqual([code, stdout, stderr], [0, `${TOKEN}\n`, '']);
-        const terminal = new Terminal({
-          args: ['--token'],
-          env: configured(standIn, { ...x11.env, SSH_TTY: '/dev/pts/0' }),
-        });
-        assert.equal(await terminal.end(), 0);
-        assert.equal(terminal.raw.replace(/\r\n/, '\n'), `${TOKEN}\n`);
-        assert.throws(x11.paste, 'nothing is in the clipboard');
-      },
-    );
+    it('prints the token alone with --token', async () => {
+      const { code, stdout, stderr } = await run({ args: ['--token'], env: configured(standIn) });
+      assert.deepEqual([code, stdout, stderr], [0, `${TOKEN}\n`, '']);
+    });
+
+    it('leaves every clipboard alone with --token: X11', { skip: lacking(...X11) }, async () => {
+      const x11 = await startX11();
+      const { code, stdout, stderr } = await run({ args: ['--token'], env: configured(standIn, x11.env) });
+      assert.deepEqual([code, stdout, stderr], [0, `${TOKEN}\n`, '']);
+      assert.equal(await x11.paste(), undefined, 'nothing is in the clipboard');
+    });
+
+    it("leaves every clipboard alone with --token: the terminal's", inTerminal, async () => {
+      const terminal = new Terminal({ args: ['--token'], env: configured(standIn) });
+      assert.equal(await terminal.end(), 0);
+      assert.equal(terminal.raw.replace(/\r\n/, '\n'), `${TOKEN}\n`);
+    });
 
     it("prints Zoom's answer with --json, untouched, and when it expires", async () => {
       const own = await ownStandIn((response) =>
@@ -155,7 +160,7 @@ describe('the script', { concurrency: 4, timeout: 120_000 }, () => {
       }
     });
 
-    it('asks in the terminal also with --token, since questions are on stderr', async () => {
+    it('asks in the terminal also with --token, since questions are on stderr', inTerminal, async () => {
       const cwd = folder();
       const terminal = new Terminal({ command: shell('--token > out'), cwd, env: { ZOOM_HOST: standIn.url } });
       await answerAll(terminal);
@@ -214,30 +219,31 @@ describe('the script', { concurrency: 4, timeout: 120_000 }, () => {
       }`;
     const spy = `import { register } from 'node:module'; register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hooks)}`)});`;
     writeFileSync(join(cwd, 'spy.mjs'), spy);
-    const NODE_OPTIONS = `--import=${pathToFileURL(join(cwd, 'spy.mjs')).href}`;
+    const NODE_OPTIONS = `${OFFLINE} --import=${pathToFileURL(join(cwd, 'spy.mjs')).href}`;
     const loaded = async (args: string[], env: Env) => {
       writeFileSync(join(cwd, 'log'), '');
-      await run({ args, env: { NODE_OPTIONS, DISPLAY: ':54321', ...env } });
+      await run({ args, env: { NODE_OPTIONS, ...env } });
       const log = readFileSync(join(cwd, 'log'), 'utf8').split('\n');
       assert.ok(log.includes('dotenv'));
       return ['clipboardy', 'prompts'].filter((name) => log.includes(name));
     };
-    assert.deepEqual(await loaded([], configured(standIn)), ['clipboardy']);
+    const clipboard = noHelper ? {} : helper('cat > /dev/null');
+    if (!noHelper) assert.deepEqual(await loaded([], configured(standIn, clipboard)), ['clipboardy']);
     for (const [args, env] of [
-      [['--help'], {}],
-      [['--token'], configured(standIn)],
-      [['--json'], configured(standIn)],
-      [['--token'], configured(standIn, { ZOOM_CLIENT_SECRET: 'wrong' })],
-      [['--tokne'], configured(standIn)],
-      [[], {}],
-      [[], configured({ url: 'https://example.com' })],
-      [[], configured(standIn, { SSH_TTY: '/dev/pts/0' })],
-      [[], configured(standIn, { DISPLAY: '' })],
+      [['--help'], clipboard],
+      [['--token'], configured(standIn, clipboard)],
+      [['--json'], configured(standIn, clipboard)],
+      [['--token'], configured(standIn, { ...clipboard, ZOOM_CLIENT_SECRET: 'wrong' })],
+      [['--tokne'], configured(standIn, clipboard)],
+      [[], clipboard],
+      [[], configured({ url: 'https://example.com' }, clipboard)],
+      [[], configured(standIn)],
+      ...(onlyLinux ? [] : [[[], configured(standIn, { SSH_CONNECTION: undefined })] as const]),
     ] as const)
       assert.deepEqual(await loaded([...args], env), []);
   });
 
-  it('reads and saves another file with DOTENV_PATH, and names it', async () => {
+  it('reads and saves another file with DOTENV_PATH, and names it', inTerminal, async () => {
     const cwd = folder();
     writeFileSync(join(cwd, '.env'), 'ZOOM_CLIENT_ID=other\n');
     writeFileSync(join(cwd, '.env.staging'), `ZOOM_HOST=${standIn.url}\nZOOM_CLIENT_ID=${ACCOUNT.ZOOM_CLIENT_ID}\n`);
@@ -254,11 +260,14 @@ describe('the script', { concurrency: 4, timeout: 120_000 }, () => {
   });
 
   it('names the hosts of Zoom for Government', async () => {
-    const asked = new Terminal({ env: { ZOOM_HOST: 'zoomgov.com' } });
-    await asked.see('Zoom App Marketplace, https://marketplace.zoomgov.com/:\n');
     const { code, stderr } = await run({ env: { ...ACCOUNT, ZOOM_HOST: 'https://zoomgov.com' } });
     assert.equal(code, 1);
     assert.match(stderr, /^The name of zoomgov\.com is not found /);
+  });
+
+  it('names the marketplace of Zoom for Government', inTerminal, async () => {
+    const terminal = new Terminal({ env: { ZOOM_HOST: 'zoomgov.com' } });
+    await terminal.see('Zoom App Marketplace, https://marketplace.zoomgov.com/:\n');
   });
 
   describe('behind a proxy', { concurrency: 2 }, () => {

@@ -10,6 +10,8 @@ import {
   Terminal,
   configured,
   folder,
+  inTerminal,
+  lacking,
   ownStandIn,
   run,
   shell,
@@ -73,7 +75,15 @@ const days: Record<string, () => Promise<Pick<Result, 'code' | 'stderr'>>> = {
   },
 };
 
-describe('the README', { concurrency: 4, timeout: 120_000 }, () => {
+/** Why a day cannot be had on every machine. */
+const skip: Record<string, string | false> = {
+  'No clipboard here (…).': inTerminal.skip,
+  'Cannot save': inTerminal.skip,
+  'Cannot write': lacking('bash -c "test -c /dev/full"'),
+  Cancelled: inTerminal.skip,
+};
+
+describe('the README', { concurrency: 4 }, () => {
   it('has a row for each of these days, and a day for each row', () => {
     const begins = Object.keys(days);
     assert.deepEqual(
@@ -82,9 +92,9 @@ describe('the README', { concurrency: 4, timeout: 120_000 }, () => {
     );
   });
 
-  for (const { says, code } of rows)
-    it(`is right: ${says}`, async () => {
-      const [, day] = Object.entries(days).find(([begin]) => says.startsWith(begin)) ?? assert.fail('no such day');
+  for (const { says, code } of rows) {
+    const [begin = '', day = assert.fail] = Object.entries(days).find(([begin]) => says.startsWith(begin)) ?? [];
+    it(`is right: ${says}`, { skip: skip[begin] ?? false }, async () => {
       const result = await day();
       const [line = ''] = result.stderr.replace(/127\.0\.0\.1:\d+/, 'zoom.us').split('\n');
       let at = 0;
@@ -95,4 +105,5 @@ describe('the README', { concurrency: 4, timeout: 120_000 }, () => {
       }
       assert.equal(result.code, code);
     });
+  }
 });
