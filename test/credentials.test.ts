@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import {
+  chmodSync,
   chownSync,
   existsSync,
   lstatSync,
@@ -219,7 +220,10 @@ describe('credentials', { concurrency: 4 }, () => {
     for (const target of ['settings', 'not-yet-there']) {
       const cwd = folder();
       mkdirSync(join(cwd, 'elsewhere'));
-      if (target === 'settings') writeFileSync(join(cwd, 'elsewhere', target), 'KEEP=1', { mode: 0o640 });
+      if (target === 'settings') {
+        writeFileSync(join(cwd, 'elsewhere', target), 'KEEP=1');
+        chmodSync(join(cwd, 'elsewhere', target), 0o640);
+      }
       symlinkSync(join('elsewhere', target), join(cwd, '.env'));
       const terminal = new Terminal({ env: host(), cwd });
       await answerAll(terminal);
