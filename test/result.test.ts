@@ -184,7 +184,7 @@ describe('the token', { concurrency: 4 }, () => {
     assert.doesNotMatch(result.stderr, /EPIPE|Cannot/);
   });
 
-  it('is an error where it cannot be written', { skip: lacking('test -c /dev/full') }, async () => {
+  it('is an error where it cannot be written', { skip: lacking('bash -c "test -c /dev/full"') }, async () => {
     const result = await run({ command: shell('> /dev/full'), env: configured(standIn) });
     assert.equal(result.code, 1);
     assert.match(result.stderr, /^Cannot write the result: no space left on device\.\n$/);
