@@ -306,7 +306,7 @@ describe('a signal', { concurrency: 4, skip: noSignals }, () => {
     const cwd = folder();
     const spy = join(folder(), 'spy.cjs');
     const onSignal = `require('node:fs').writeFileSync('heard', String(require('node:fs').readdirSync('.')))`;
-    writeFileSync(spy, `process.on('SIGINT', () => ${onSignal})`);
+    writeFileSync(spy, `process.once('SIGINT', () => ${onSignal})`);
     const command = [...slowDisk.split(' '), '--output=/dev/null', ...S2S_ALONE.toSpliced(1, 0, `--require=${spy}`)];
     const terminal = await typeAccountId(server, { cwd, command });
     assert.equal(await terminal.end(), 130);
