@@ -12,7 +12,9 @@ describe('a transient fault', { concurrency: 12 }, () => {
       const server = await ownStandIn((response, received, nth) => {
         times.push(performance.now());
         if (nth === 3) return zoom(response, received, nth);
-        return nth === 1 ? response.writeHead(status).end() : json(response, status, { reason: 'Busy' });
+        // A load balancer has a page for an outage.
+        if (nth === 1) return response.writeHead(status).end(status > 500 ? '<html><h1>Sorry</h1></html>' : '');
+        return json(response, status, { reason: 'Busy' });
       });
       const result = await run({ env: configured(server) });
       assert.equal(result.code, 0);
@@ -76,7 +78,7 @@ describe('a transient fault', { concurrency: 12 }, () => {
     const { ms } = await fails(
       server,
       `${silent}; trying again in 1 second.\n${silent}; trying again in 2 seconds.\n` +
-        `${silent}, three times.\nRun this again in a few minutes.\n`,
+        `${silent}, three times.\nCheck the network, and a firewall or VPN in between.\nRun this again in a few minutes.\n`,
     );
     assert.ok(ms > 47_000, `${ms} ms`);
   });
@@ -122,5 +124,13 @@ describe('a transient fault', { concurrency: 12 }, () => {
     const [, hour, minute] = told.exec(result.stderr) ?? assert.fail(result.stderr);
     const apart = Number(hours) * 60 + Number(minutes) - Number(hour) * 60 - Number(minute);
     assert.ok([0, 1].includes((apart + 1440) % 1440), result.stderr);
+  });
+
+  it('ends the run, and tells the day to come back, where Retry-After asks for more than a day', async () => {
+    const server = await ownStandIn((response) => json(response, 429, {}, { 'Retry-After': '172800' }));
+    const result = await run({ env: configured(server) });
+    const days = [Date.now() + 172_700_000, Date.now() + 172_800_000].map((ms) => new Date(ms).toDateString());
+    const [, day = ''] = /\nRun this again at \d\d:\d\d on (\w{3} \w{3} \d\d \d{4})\.\n$/.exec(result.stderr) ?? [];
+    assert.ok(days.includes(day), result.stderr);
   });
 });

@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parse } from 'dotenv';
 import {
+  S2S_ALONE,
   S2S_LINE,
   Terminal,
   answerAll,
@@ -103,7 +104,7 @@ describe('credentials', { concurrency: 4 }, () => {
       assert.equal(await terminal.end(), 0);
       const [first, second, third] = terminal.screen.split('\n');
       assert.equal(first, 'Find credentials in the Zoom App Marketplace, https://marketplace.zoom.us/:');
-      assert.equal(second, 'Develop > Build App > Server-to-Server OAuth App > App Credentials.');
+      assert.equal(second, 'Manage > your app > App Credentials; Develop > Build App to create one.');
       assert.match(third ?? '', /^\? ZOOM_ACCOUNT_ID ›/);
       assert.ok(terminal.screen.includes('*'.repeat(ACCOUNT.ZOOM_CLIENT_SECRET.length)));
       assert.match(terminal.screen, /\nSaved ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, and ZOOM_CLIENT_SECRET in \.env\.\n/);
@@ -139,16 +140,69 @@ describe('credentials', { concurrency: 4 }, () => {
     },
   );
 
-  it('are not made of keys that prompts takes for text', inTerminal, async () => {
-    const { ZOOM_CLIENT_SECRET, ...rest } = ACCOUNT;
-    for (const key of ['\x15', '\x1b[15~']) {
+  it('fill as many questions as there are lines, where several lines are pasted at once', inTerminal, async () => {
+    const values = Object.values(ACCOUNT);
+    for (const paste of [
+      values.join('\r') + '\r',
+      `\r${values.join('\r\n  \r\n\r\n')}\r\n`,
+      `\x1b[200~${values.join('\n')}\n\x1b[201~`,
+      `${values.join('\r')}\ra fourth line\r`,
+    ]) {
       const cwd = folder();
-      const terminal = new Terminal({ env: { ...host(), ...rest }, cwd });
-      await terminal.answer('ZOOM_CLIENT_SECRET', `wrong${key}\r`);
-      await terminal.see('press Ctrl-G');
+      const terminal = new Terminal({ env: host(), cwd });
+      await terminal.answer('ZOOM_ACCOUNT_ID', paste);
+      assert.equal(await terminal.end(), 0, terminal.screen);
+      assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), DOTENV);
+      assert.doesNotMatch(terminal.raw, /Stand?I?n?ClientS/);
+    }
+  });
+
+  it('fill the questions that are left, where two lines are pasted at the second', inTerminal, async () => {
+    const cwd = folder();
+    const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET } = ACCOUNT;
+    const terminal = new Terminal({ env: host(), cwd });
+    await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_ACCOUNT_ID}\r`);
+    await terminal.answer('ZOOM_CLIENT_ID', `${ZOOM_CLIENT_ID}\r${ZOOM_CLIENT_SECRET}`);
+    await terminal.see('*'.repeat(ZOOM_CLIENT_SECRET.length));
+    terminal.type('\r');
+    assert.equal(await terminal.end(), 0);
+    assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), DOTENV);
+  });
+
+  it('are not taken for an answer to another question, behind a line that is none', inTerminal, async () => {
+    const cwd = folder();
+    const [account = '', ...rest] = Object.values(ACCOUNT);
+    const terminal = new Terminal({ env: host(), cwd });
+    await terminal.answer('ZOOM_ACCOUNT_ID', `${account}\u200b\r${rest.join('\r')}\r`);
+    await terminal.see('It has an invisible character, U+200B: press Ctrl-G and enter it again.');
+    terminal.type(`\x07${account}\r${rest.join('\r')}\r`);
+    assert.equal(await terminal.end(), 0);
+    assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), DOTENV);
+  });
+
+  it('are not made of what cannot be seen: keys, and characters of a paste', inTerminal, async () => {
+    const { ZOOM_CLIENT_SECRET, ...rest } = ACCOUNT;
+    for (const [typed, code] of [
+      ['wrong\x15', 'U+0015'],
+      ['wr\u00adong', 'U+00AD'],
+      ['\u2060wrong', 'U+2060'],
+    ]) {
+      const terminal = new Terminal({ env: { ...host(), ...rest } });
+      await terminal.answer('ZOOM_CLIENT_SECRET', `${typed}\r`);
+      await terminal.see(`It has an invisible character, ${code}: press Ctrl-G and enter it again.`);
       terminal.type(`\x07${ZOOM_CLIENT_SECRET}\r`);
       assert.equal(await terminal.end(), 0);
     }
+  });
+
+  it('can be edited, and keys without text leave them alone', inTerminal, async () => {
+    const { ZOOM_CLIENT_SECRET, ...rest } = ACCOUNT;
+    const terminal = new Terminal({ env: { ...host(), ...rest } });
+    const [left, right, remove, f5, pageUp] = ['[D', '[C', '[3~', '[15~', '[5~'].map((code) => `\x1b${code}`);
+    const last = ZOOM_CLIENT_SECRET.slice(-1);
+    const typed = `${f5}x${ZOOM_CLIENT_SECRET.slice(0, -1)}${f5}\x01${remove}\x05y\x7f${left}${right}${pageUp}${last}`;
+    await terminal.answer('ZOOM_CLIENT_SECRET', `${typed}\r`);
+    assert.equal(await terminal.end(), 0, terminal.screen);
   });
 
   for (const [key, name] of [
@@ -248,6 +302,32 @@ describe('credentials', { concurrency: 4 }, () => {
     assert.deepEqual(files(cwd), ['.env']);
   });
 
+  it('replace a value behind a byte order mark', inTerminal, async () => {
+    const cwd = folder();
+    writeFileSync(join(cwd, '.env'), '\ufeffZOOM_ACCOUNT_ID=\nKEEP=1\n');
+    const terminal = await typeAccountId(standIn, { args: ['--token'], cwd });
+    assert.equal(await terminal.end(), 0);
+    const expected = `\ufeffZOOM_ACCOUNT_ID=${ACCOUNT.ZOOM_ACCOUNT_ID}\nKEEP=1\n`;
+    assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), expected);
+  });
+
+  it('are not read from UTF-16, and the file is left alone', async () => {
+    const le = Buffer.from(DOTENV, 'utf16le');
+    for (const bytes of [
+      Buffer.from(`\ufeff${DOTENV}`, 'utf16le'),
+      Buffer.from(`\ufeff${DOTENV}`, 'utf16le').swap16(),
+      le,
+      Buffer.from(le).swap16(),
+    ]) {
+      const cwd = folder();
+      writeFileSync(join(cwd, '.env'), bytes);
+      const { code, stdout, stderr } = await run({ cwd, env: host() });
+      const words = '.env is in UTF-16, which dotenv cannot read:\nsave it in UTF-8.\n';
+      assert.deepEqual([code, stdout, stderr], [2, '', words]);
+      assert.deepEqual(readFileSync(join(cwd, '.env')), bytes);
+    }
+  });
+
   it('are used for the run where .env is a folder', inTerminal, async () => {
     const cwd = folder();
     mkdirSync(join(cwd, '.env'));
@@ -260,6 +340,34 @@ describe('credentials', { concurrency: 4 }, () => {
     assert.deepEqual(files(cwd), ['.env']);
   });
 
+  it('in a file that others can read are spoken of, with the command that mends it', inTerminal, async () => {
+    for (const mode of [0o644, 0o640, 0o600]) {
+      const cwd = folder();
+      writeFileSync(join(cwd, '.env'), '');
+      chmodSync(join(cwd, '.env'), mode);
+      const terminal = await typeAccountId(standIn, { cwd });
+      assert.equal(await terminal.end(), 0);
+      const told = mode === 0o600 ? '' : 'Others can read it: chmod 600 .env\n';
+      assert.ok(terminal.screen.includes(`\nSaved ZOOM_ACCOUNT_ID in .env.\n${told}\n`), terminal.screen);
+    }
+  });
+
+  it('leave a file alone that has the name of the one beside .env in older versions', inTerminal, async () => {
+    const cwd = folder();
+    const terminal = new Terminal({
+      cwd,
+      command: S2S_ALONE,
+      env: configured(standIn, { ZOOM_ACCOUNT_ID: undefined }),
+    });
+    await terminal.see('? ZOOM_ACCOUNT_ID ›');
+    const other = `.env.${terminal.pid}`;
+    writeFileSync(join(cwd, other), 'KEEP=1');
+    terminal.type(`${ACCOUNT.ZOOM_ACCOUNT_ID}\r`);
+    assert.equal(await terminal.end(), 0);
+    assert.deepEqual(files(cwd), ['.env', other]);
+    assert.equal(readFileSync(join(cwd, other), 'utf8'), 'KEEP=1');
+  });
+
   it('are used for the run where .env is a chain of links without an end', inTerminal, async () => {
     const cwd = folder();
     symlinkSync('.env', join(cwd, '.env'));
@@ -270,20 +378,66 @@ describe('credentials', { concurrency: 4 }, () => {
   });
 
   const namespace = process.getuid?.() === 0 ? 'unshare --mount' : 'unshare --mount --user --map-root-user';
+  const inNamespace = { skip: lacking(`${namespace} mount -t tmpfs tmpfs .`) };
+  /** The script in a namespace of its own, in which a line of shell has mounted something first. */
+  const mounted = (mount: string, cwd: string) =>
+    new Terminal({
+      command: [...namespace.split(' '), 'bash', '-c', `${mount} && cd "$PWD" && ${S2S_LINE}; echo $?; ls -A`],
+      env: host(),
+      cwd,
+    });
   for (const [name, options, why] of [
     ['read-only folder', 'ro', 'read-only file system'],
     ['full disk', 'size=4k', 'no space left on device'],
   ] as const)
-    it(`are used for the run in a ${name}`, { skip: lacking(`${namespace} mount -t tmpfs tmpfs .`) }, async () => {
-      const cwd = folder();
-      const script = `mount -t tmpfs -o ${options} tmpfs . && cd . && { head -c 9999 /dev/zero > fill; ls -A; ${S2S_LINE}; echo $?; ls -A; }`;
-      const command = [...namespace.split(' '), 'bash', '-c', script.replace('cd .', 'cd "$PWD"')];
-      const terminal = new Terminal({ command, env: host(), cwd });
+    it(`are used for the run in a ${name}`, inNamespace, async () => {
+      const fill = 'cd "$PWD" && { head -c 9999 /dev/zero > fill; ls -A; }';
+      const terminal = mounted(`mount -t tmpfs -o ${options} tmpfs . && ${fill}`, folder());
       await answerAll(terminal);
       await terminal.end();
       assert.match(terminal.screen, new RegExp(`\nCannot save ZOOM_.* in \\.env: ${why}\\.\n`));
       assert.match(terminal.screen, /\nExpires at .*\n0\n(fill\n)?$/);
     });
+
+  for (const [name, mount] of [
+    ['mounted', 'mount --bind other .env'],
+    [
+      'mounted in a read-only folder',
+      'mount --bind . . && cd "$PWD" && mount --bind other .env && mount -o remount,bind,ro .',
+    ],
+  ] as const)
+    it(`are written into a file that cannot be replaced: ${name}`, inNamespace, async () => {
+      const cwd = folder();
+      writeFileSync(join(cwd, '.env'), '');
+      writeFileSync(join(cwd, 'other'), `KEEP=${'x'.repeat(99)}\nZOOM_ACCOUNT_ID='${'y'.repeat(99)} '\n`);
+      const { ino } = statSync(join(cwd, 'other'));
+      const terminal = mounted(mount, cwd);
+      await terminal.answer('ZOOM_CLIENT_ID', `wrong\r${ACCOUNT.ZOOM_CLIENT_SECRET}\r`);
+      await terminal.see('Enter keeps a value.');
+      await terminal.answer('ZOOM_CLIENT_ID', `${ACCOUNT.ZOOM_CLIENT_ID}\r`);
+      await terminal.answer('ZOOM_CLIENT_SECRET', '\r');
+      await terminal.see('ZOOM_ACCOUNT_ID is most likely wrong');
+      await terminal.answer('ZOOM_ACCOUNT_ID', `${ACCOUNT.ZOOM_ACCOUNT_ID}\r`);
+      await terminal.end();
+      assert.match(terminal.screen, /\nExpires at .*\n0\n\.env +other\n$/);
+      assert.equal(readFileSync(join(cwd, 'other'), 'utf8'), `KEEP=${'x'.repeat(99)}\n${DOTENV}`);
+      assert.equal(statSync(join(cwd, 'other')).ino, ino);
+    });
+
+  const isRoot = process.getuid?.() === 0 && 'root can write in any folder';
+  it(
+    'are written into a file that cannot be replaced: in a folder of others',
+    { skip: inTerminal.skip || isRoot },
+    async () => {
+      const cwd = folder();
+      writeFileSync(join(cwd, '.env'), 'KEEP=1\n');
+      chmodSync(cwd, 0o555);
+      const terminal = await typeAccountId(standIn, { cwd });
+      assert.equal(await terminal.end(), 0);
+      chmodSync(cwd, 0o755);
+      assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), `KEEP=1\nZOOM_ACCOUNT_ID=${ACCOUNT.ZOOM_ACCOUNT_ID}\n`);
+    },
+  );
 
   it('are not saved with NODE_ENV=production', inTerminal, async () => {
     const cwd = folder();
@@ -328,6 +482,7 @@ describe('credentials', { concurrency: 4 }, () => {
       'https://[::2]',
       '://',
       'zoom.us\x1b[31m',
+      'zoom.us.',
     ];
     await Promise.all(
       hosts.map(async (ZOOM_HOST) => {
@@ -335,7 +490,7 @@ describe('credentials', { concurrency: 4 }, () => {
         assert.deepEqual({ code, stdout }, { code: 2, stdout: '' });
         assert.match(
           stderr,
-          /^ZOOM_HOST is not a host of Zoom's: [\x20-\x7e]+\.\nSet it to zoom\.us or zoomgov\.com, or unset it\.\n$/,
+          /^ZOOM_HOST is "[\x20-\x7e]+", which is no host of Zoom's\.\nSet it to zoom\.us or zoomgov\.com, or unset it\.\n$/,
         );
       }),
     );

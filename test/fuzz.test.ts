@@ -91,6 +91,8 @@ const value = fc.oneof(
     '//evil.example',
     'http://[',
     'chunked',
+    'Upgrade',
+    'close',
     '5',
   ),
 );
@@ -102,6 +104,7 @@ const headers = fc.dictionary(
     'Content-Encoding',
     'Transfer-Encoding',
     'Upgrade',
+    'Connection',
     'Set-Cookie',
   ),
   value,

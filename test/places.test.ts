@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
@@ -116,6 +116,53 @@ describe('the script', { concurrency: 4 }, () => {
       assert.ok(!local.raw.includes('\x1b]52'));
       assert.equal(await x11.paste(), TOKEN);
     });
+
+    it('sends a terminal nothing that cannot take it: GNU screen, and a dumb one', inTerminal, async () => {
+      for (const env of [
+        { TERM: 'screen' },
+        { TERM: 'screen.xterm-256color' },
+        { TERM: 'xterm', STY: '1.pts-0.host' },
+        { TERM: 'dumb' },
+      ]) {
+        const terminal = new Terminal({ env: configured(standIn, env) });
+        assert.equal(await terminal.end(), 0);
+        assert.ok(!terminal.raw.includes('\x1b'));
+        assert.match(
+          terminal.screen,
+          /\nNo clipboard here \(this is an SSH session\): copy the token from the output\.\n/,
+        );
+      }
+    });
+
+    it('spills nothing over the screen of GNU screen', { skip: lacking('screen --version') }, async () => {
+      const cwd = folder();
+      const env = environment(configured(standIn, { SCREENDIR: join(cwd, 'sockets') }));
+      mkdirSync(join(cwd, 'sockets'), { mode: 0o700 });
+      const screen = (...args: string[]) => execFileSync('screen', ['-S', 's2s', ...args], { cwd, env, stdio: 'pipe' });
+      screen('-d', '-m', '-c', '/dev/null', 'sh', '-c', `${S2S_LINE}; echo "status $?"; sleep 60`);
+      try {
+        let shown = '';
+        while (!/status \d+/.test(shown)) {
+          await sleep(50);
+          screen('-p', '0', '-X', 'hardcopy', '-h', join(cwd, 'hardcopy'));
+          shown = existsSync(join(cwd, 'hardcopy')) ? readFileSync(join(cwd, 'hardcopy'), 'utf8') : '';
+        }
+        assert.match(shown, /status 0/);
+        assert.equal(shown.replaceAll('\n', '').split(TOKEN).length, 2);
+        assert.ok(!shown.replaceAll('\n', '').includes(Buffer.from(TOKEN).toString('base64').slice(0, 40)));
+      } finally {
+        screen('-X', 'quit');
+      }
+    });
+
+    const onlyMac = process.platform !== 'darwin' && 'only a Mac has pbcopy';
+    it('leaves the clipboard of a Mac reached by ssh -X alone', { skip: onlyMac }, async () => {
+      const LOG = join(folder(), 'log');
+      const env = { ...helper('echo called > "$LOG"'), LOG, DISPLAY: 'localhost:10.0', SSH_TTY: '/dev/ttys0' };
+      const { stdout, stderr } = await run({ env: configured(standIn, env) });
+      assert.ok(stdout.includes(PRINTED) && stderr.startsWith('No clipboard here (this is an SSH session): '));
+      assert.ok(!existsSync(LOG));
+    });
   });
 
   describe('in scripts', { concurrency: 2 }, () => {
@@ -182,6 +229,7 @@ describe('the script', { concurrency: 4 }, () => {
         for (const word of [
           ...Object.keys(ACCOUNT),
           'ZOOM_HOST',
+          'api.zoomgov.com',
           'DOTENV_PATH',
           'HTTPS_PROXY',
           'NODE_EXTRA_CA_CERTS',
@@ -192,6 +240,11 @@ describe('the script', { concurrency: 4 }, () => {
           assert.ok(stdout.includes(word), word);
         assert.doesNotMatch(stdout, /.{81}/);
       }
+    });
+
+    it('is no success where help cannot be written', { skip: lacking('bash -c "test -c /dev/full"') }, async () => {
+      const { code, stderr } = await run({ command: shell('--help > /dev/full') });
+      assert.deepEqual([code, stderr], [1, 'Cannot write the result: no space left on device.\n']);
     });
 
     it('refuses flags that it does not know, or that contradict: one sentence, exit 2, Zoom not asked', async () => {
@@ -293,7 +346,8 @@ describe('the script', { concurrency: 4 }, () => {
       const env: Env = { ...ACCOUNT, ZOOM_HOST: host, NODE_EXTRA_CA_CERTS: zoom.NODE_EXTRA_CA_CERTS };
       return { zoom, asked, address, env };
     }
-    const canProxy = 'setGlobalProxyFromEnv' in http;
+    const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+    const canProxy = major > 24 || (major === 24 && minor >= 5) || (major === 22 && minor >= 21);
     const skip = (unless: boolean) =>
       !unless && `Node ${process.version} ${canProxy ? 'uses' : 'does not use'} a proxy`;
 
@@ -314,14 +368,20 @@ describe('the script', { concurrency: 4 }, () => {
     it('goes past it where NO_PROXY says so, and to a stand-in over http', { skip: skip(canProxy) }, async () => {
       const { asked, address, env } = await behindProxy('zoom.us');
       const HTTPS_PROXY = `http://${address}`;
-      const direct = await run({ env: { ...env, HTTPS_PROXY, NO_PROXY: 'zoom.us' } });
-      assert.match(direct.stderr, /^The name of zoom\.us is not found /);
+      for (const exceptions of [{ NO_PROXY: 'zoom.us' }, { no_proxy: 'a.example .us,b.example' }, { NO_PROXY: '*' }]) {
+        const { code, stderr } = await run({ env: { ...env, HTTPS_PROXY, ...exceptions } });
+        const words =
+          'The name of zoom.us is not found (ENOTFOUND).\nCheck the network, and a firewall or VPN in between.\n';
+        assert.deepEqual([code, stderr], [1, words]);
+      }
       const plain = await run({
         args: ['--token'],
         env: configured(standIn, { HTTPS_PROXY, HTTP_PROXY: HTTPS_PROXY }),
       });
       assert.equal(plain.stdout, `${TOKEN}\n`);
       assert.deepEqual(asked, []);
+      await run({ env: { ...env, HTTPS_PROXY, NO_PROXY: 'oom.us,zoom.us.example, us.,' } });
+      assert.deepEqual(asked, ['zoom.us:443'], 'another host is no exception');
     });
 
     it("names Zoom for Government's hosts in a refusal", { skip: skip(canProxy) }, async () => {
@@ -331,30 +391,25 @@ describe('the script', { concurrency: 4 }, () => {
       assert.doesNotMatch(stderr, /zoom\.us/);
     });
 
-    it(
-      'says that a proxy is set where it refuses or is not there, without its password',
-      { skip: skip(canProxy) },
-      async () => {
-        const refusing = await startProxy((_, socket) => socket.end('HTTP/1.1 407 Who are you\r\n\r\n'));
-        for (const [address, what] of [
-          [refusing, 'The connection to zoom.us failed (ERR_PROXY_TUNNEL, status 407).'],
-          ['127.0.0.1:1', 'zoom.us refused the connection.'],
-        ] as const) {
-          const { code, stdout, stderr } = await run({
-            env: { ...ACCOUNT, HTTPS_PROXY: `http://u:PaSsWoRd@${address}` },
-          });
-          const hint = 'HTTPS_PROXY is set: check that proxy, or name zoom.us in NO_PROXY.';
-          assert.deepEqual([code, stdout, stderr], [1, '', `${what}\n${hint}\n`]);
-        }
-      },
-    );
+    it('is named where it refuses or is not there, without its password', { skip: skip(canProxy) }, async () => {
+      const refusing = await startProxy((_, socket) => socket.end('HTTP/1.1 407 Who are you\r\n\r\n'));
+      const hint = 'Check HTTPS_PROXY, or name zoom.us in NO_PROXY.';
+      for (const [address, what] of [
+        [refusing, `The connection to HTTPS_PROXY (${refusing}) failed (ERR_PROXY_TUNNEL, status 407).`],
+        ['127.0.0.1:1', 'HTTPS_PROXY (127.0.0.1:1) refused the connection.'],
+        ['proxy.example:8080', 'The name of HTTPS_PROXY (proxy.example:8080) is not found (ENOTFOUND).'],
+      ] as const) {
+        const { code, stdout, stderr } = await run({
+          env: { ...ACCOUNT, HTTPS_PROXY: `http://u:PaSsWoRd@${address}` },
+        });
+        assert.deepEqual([code, stdout, stderr], [1, '', `${what}\n${hint}\n`]);
+      }
+    });
 
     it('says since when Node can use it, on a Node that cannot', { skip: skip(!canProxy) }, async () => {
       const { code, stderr } = await run({ env: { ...ACCOUNT, https_proxy: 'http://127.0.0.1:1' } });
-      assert.equal(code, 1);
-      const hint = `https_proxy is set, but takes effect only from Node 24.14 on: this is ${process.version}.`;
-      assert.match(stderr, /^The name of zoom\.us is not found [^\n]+\n/);
-      assert.ok(stderr.endsWith(`\n${hint}\n`));
+      const hint = `https_proxy takes effect only from Node 22.21 on: this is ${process.version}.`;
+      assert.deepEqual([code, stderr], [1, `The name of zoom.us is not found (ENOTFOUND).\n${hint}\n`]);
     });
 
     it('refuses what is no proxy: exit 2, Zoom not asked', async () => {

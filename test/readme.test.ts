@@ -60,12 +60,12 @@ const days: Record<string, () => Promise<Pick<Result, 'code' | 'stderr'>>> = {
   'The certificate of zoom.us': async () =>
     run({ env: configured(await ownStandIn(zoom, await certificate('localhost'))) }),
   'zoom.us answered with a redirect': answering((response) => response.writeHead(302, { Location: '/login' }).end()),
-  'zoom.us answered with … that is not': answering((response) => response.end('<html>')),
+  'zoom.us answered with … (status': answering((response) => response.end('<html>')),
   'zoom.us sent more': answering((response) => response.end('x'.repeat(2 ** 20 + 1))),
   'zoom.us answered without': answering((response) => json(response, 200, {})),
   'Cannot write': async () => run({ command: shell('> /dev/full'), env: configured(await ownStandIn()) }),
   'Set ZOOM_': () => run({}),
-  'ZOOM_HOST is not': withEnv({ ZOOM_HOST: 'example.com' }),
+  'ZOOM_HOST is "': withEnv({ ZOOM_HOST: 'example.com' }),
   'HTTPS_PROXY is not': withEnv({ HTTPS_PROXY: 'socks5://127.0.0.1:1' }),
   'Unknown option': () => run({ args: ['--tokens'] }),
   Cancelled: async () => {
