@@ -1,0 +1,65 @@
+/** The picture in the README: a first run as a terminal shows it. `npm run picture` draws it anew. */
+
+import assert from 'node:assert/strict';
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import xterm from '@xterm/headless';
+import { Terminal, answerAll, folder, helper, inTerminal, noHelper, ownStandIn, root } from './helpers.ts';
+
+const file = new URL('../.github/first-run.svg', import.meta.url);
+const WIDTH = 8.4;
+const HEIGHT = 18;
+/** By the terminal's numbers: red, green, cyan, grey. */
+const COLORS: Record<number, string> = { 1: '#ff7b72', 2: '#3fb950', 6: '#39c5cf', 8: '#8b949e' };
+
+/** What a terminal shows of the bytes it was sent, as an image. */
+async function draw(bytes: string): Promise<string> {
+  const screen = new xterm.Terminal({ cols: 80, rows: 24, allowProposedApi: true });
+  await new Promise<void>((done) => screen.write(bytes, done));
+  const { active: buffer } = screen.buffer;
+  const rows = Array.from({ length: buffer.baseY + buffer.cursorY }, (_, y) => {
+    const runs: { x: number; style: string; text: string }[] = [];
+    for (let x = 0; x < screen.cols; x++) {
+      const cell = buffer.getLine(y)!.getCell(x)!;
+      const style = `fill="${COLORS[cell.getFgColor()] ?? '#e6edf3'}"${cell.isBold() ? ' font-weight="bold"' : ''}`;
+      if (runs.at(-1)?.style !== style) runs.push({ x, style, text: '' });
+      runs.at(-1)!.text += cell.getChars() || ' ';
+    }
+    return runs
+      .filter(({ text }) => text.trim())
+      .map(({ x, style, text }) => {
+        const words = text.trimEnd().replace(/[&<>]/g, (char) => `&#${char.charCodeAt(0)};`);
+        const [left, length] = [x + 2, text.trimEnd().length].map((columns) => (columns * WIDTH).toFixed(1));
+        const place = `x="${left}" y="${(y + 2) * HEIGHT}" textLength="${length}"`;
+        return `<text ${place} ${style}>${words}</text>\n`;
+      })
+      .join('');
+  });
+  const [width, height] = [(screen.cols + 4) * WIDTH, (rows.length + 2) * HEIGHT];
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="14" xml:space="preserve">
+<rect width="${width}" height="${height}" rx="8" fill="#0d1117" stroke="#8b949e"/>
+${rows.join('')}</svg>
+`;
+}
+
+it('the picture in the README is a first run', { skip: inTerminal.skip || noHelper }, async () => {
+  const cwd = folder();
+  for (const name of ['s2s.ts', 'package.json', 'node_modules']) symlinkSync(join(root, name), join(cwd, name));
+  const { url } = await ownStandIn();
+  const terminal = new Terminal({
+    cwd,
+    command: ['sh', '-c', "echo '$ npx tsx s2s.ts'; npx tsx s2s.ts"],
+    env: {
+      ...helper('cat > /dev/null'),
+      ZOOM_HOST: url,
+      npm_config_loglevel: 'silent',
+      npm_config_update_notifier: 'false',
+    },
+  });
+  await answerAll(terminal);
+  assert.equal(await terminal.end(), 0);
+  const svg = await draw(terminal.raw.replace(/at \d\d:\d\d/, 'at 15:04'));
+  if (process.argv.includes('draw')) writeFileSync(file, svg);
+  assert.equal(svg, readFileSync(file, 'utf8'), 'npm run picture draws it anew');
+});
