@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parse } from 'dotenv';
 import {
-  S2S_ALONE,
+  S2S,
   S2S_LINE,
   Terminal,
   answerAll,
@@ -99,7 +99,7 @@ describe('credentials', { concurrency: 4 }, () => {
     inTerminal,
     async () => {
       const cwd = folder();
-      const terminal = new Terminal({ env: host(), cwd });
+      const terminal = new Terminal({ command: S2S, env: host(), cwd });
       await answerAll(terminal);
       assert.equal(await terminal.end(), 0);
       const [first, second, third] = terminal.screen.split('\n');
@@ -354,11 +354,7 @@ describe('credentials', { concurrency: 4 }, () => {
 
   it('leave a file alone that has the name of the one beside .env in older versions', inTerminal, async () => {
     const cwd = folder();
-    const terminal = new Terminal({
-      cwd,
-      command: S2S_ALONE,
-      env: configured(standIn, { ZOOM_ACCOUNT_ID: undefined }),
-    });
+    const terminal = new Terminal({ cwd, env: configured(standIn, { ZOOM_ACCOUNT_ID: undefined }) });
     await terminal.see('? ZOOM_ACCOUNT_ID ›');
     const other = `.env.${terminal.pid}`;
     writeFileSync(join(cwd, other), 'KEEP=1');

@@ -10,7 +10,7 @@ import { Terminal, folder, inTerminal, ownStandIn } from './helpers.ts';
 import { ACCOUNT, GRANTED, json } from './stand-in.ts';
 
 const NAMES = Object.keys(ACCOUNT);
-const numRuns = Number(process.env['S2S_RUNS'] ?? 12);
+const numRuns = Number(process.env['S2S_RUNS'] ?? 8);
 const seed = Number(process.env['S2S_SEED'] ?? 1);
 
 /** What a person may type: printable, no character that prompts cuts in two, no space around it, and dotenv can write it. */

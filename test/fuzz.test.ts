@@ -7,7 +7,7 @@ import { assertClean, configured, run, tcp } from './helpers.ts';
 import { ACCOUNT, BASIC, GRANTED } from './stand-in.ts';
 
 const LANES = 4;
-const numRuns = Math.ceil(Number(process.env['S2S_RUNS'] ?? 24) / LANES);
+const numRuns = Math.ceil(Number(process.env['S2S_RUNS'] ?? 12) / LANES);
 const seed = Number(process.env['S2S_SEED'] ?? 1);
 
 const nasty = fc.constantFrom(

@@ -59,7 +59,7 @@ describe('the token', { concurrency: 4 }, () => {
 
   it('is in the X11 clipboard and on stdout, as the original prints it', { skip: lacking(...X11) }, async () => {
     const x11 = await startX11();
-    const result = await run({ env: configured(standIn, x11.env) });
+    const result = await run({ command: S2S, env: configured(standIn, x11.env) });
     assert.deepEqual([result.code, result.stdout], [0, stdout(COPIED)]);
     assert.match(result.stderr, /^Expires at \d\d:\d\d, in 60 minutes\.\n$/);
     assert.equal(await x11.paste(), TOKEN);

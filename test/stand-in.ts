@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { generate } from 'selfsigned';
 
 export const ACCOUNT = {
   ZOOM_ACCOUNT_ID: 'AbC-dEf_GhIjKlMnOpQrSt',
@@ -64,6 +63,7 @@ export type Tls = { key: string; cert: string };
 
 /** A new key and a certificate for a host, which is its own authority. */
 export async function certificate(host: string): Promise<Tls> {
+  const { generate } = await import('selfsigned'); // It takes longer to load than most tests take.
   const { private: key, cert } = await generate([{ name: 'commonName', value: host }], {
     extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: host }] }],
   });
