@@ -153,7 +153,8 @@ function findRoute({ protocol, host, hostname }: URL): Pick<Zoom, 'agent' | 'pee
   const isHere = (domain: string) => domain === '*' || `.${hostname}`.endsWith(`.${domain.replace(/^\*?\./, '')}`);
   if (!name || protocol === 'http:' || exceptions.some(isHere)) return direct;
   const url = process.env[name]?.replace(/^(?!\w+:\/\/)/, 'http://') ?? '';
-  if (!/^https?:/.test(url) || !URL.canParse(url)) throw new Failure(2, `${name} is not the URL of an HTTP proxy.`);
+  if (!/^https?:/.test(url) || !URL.canParse(url))
+    throw new Failure(2, `${name} is not the URL of an HTTP proxy:`, 'set it to http://host:port, or unset it.');
   if (!process.allowedNodeEnvironmentFlags.has('--use-env-proxy'))
     return { ...direct, hint: `${name} takes effect only from Node 22.21 on: this is ${process.version}.` };
   const agent = new https.Agent({ proxyEnv: { HTTPS_PROXY: url } });
@@ -176,9 +177,9 @@ async function askForSuspects({ suspects, lines }: Refusal, { file, fromEnvironm
   const fixed = suspects.filter((name) => fromEnvironment.includes(name));
   const asked = suspects.filter((name) => !fixed.includes(name));
   const advice = `The environment, which wins over ${file}, may have a wrong value:\nchange or unset ${list(fixed)}.`;
-  if (fixed.length) lines.push(advice);
-  if (!asked.length || !isTerminal()) throw new Failure(1, ...lines);
-  [...lines, 'Enter keeps a value.'].forEach(say);
+  const told = fixed.length ? [...lines, advice] : lines;
+  if (!asked.length || !isTerminal()) throw new Failure(1, ...told);
+  [...told, 'Enter keeps a value.'].forEach(say);
   return ask(asked, known, file);
 }
 
@@ -325,7 +326,7 @@ async function replace(path: string, text: string, old: fs.Stats | undefined): P
 function uninterrupted(work: Promise<void>): Promise<void> {
   const end = (signal: NodeJS.Signals) => process.off(signal, wait).kill(process.pid, signal);
   const wait = (signal: NodeJS.Signals) => void work.catch(() => {}).then(() => end(signal));
-  process.on('SIGINT', wait).on('SIGTERM', wait);
+  process.on('SIGHUP', wait).on('SIGINT', wait).on('SIGTERM', wait);
   return work;
 }
 
@@ -376,9 +377,6 @@ function intercepted({ host, origin }: URL, what: string): Failure {
   return new Failure(1, `${host} ${what}.`, who, remedy);
 }
 
-/** The statuses that `curl --retry` takes for transient. */
-const TRANSIENT = [408, 429, 500, 502, 503, 504];
-
 function readReply({ status, headers, body }: Reply, zoom: Zoom, credentials: Credentials): Grant | Refusal | Fault {
   const { endpoint } = zoom;
   const { ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret } = credentials;
@@ -387,22 +385,22 @@ function readReply({ status, headers, body }: Reply, zoom: Zoom, credentials: Cr
   const quote = (text: string) => clean(text.replaceAll(secret, '***').replaceAll(basic, '***')).slice(0, 200);
   const answer = parseObject(body);
   const { access_token: token, expires_in: life, scope } = answer ?? {};
-  const { reason, errorMessage, error_description: description, message, error } = answer ?? {};
-  const words = reason ?? errorMessage ?? description ?? message ?? error;
-  const said = typeof words === 'string' && quote(words) ? `"${quote(words)}" (${status})` : `status ${status}`;
+  const texts = ['reason', 'errorMessage', 'error_description', 'message', 'error'].map((name) => answer?.[name]);
+  const words = texts.map((text) => (typeof text === 'string' ? quote(text) : '')).find(Boolean);
+  const said = words ? `"${words}" (${status})` : `status ${status}`;
   const tracking = headers['x-zm-trackingid'];
   const details = tracking ? [`Tracking ID, for Zoom's support: ${quote(String(tracking))}`] : [];
   const isPage = /^\s*</.test(body);
 
-  // A load balancer's page is of an outage, any other is of a captive portal.
-  if (TRANSIENT.includes(status) && !(isPage && status < 500))
+  // What `curl --retry` takes for transient. A load balancer's page is of an outage, any other is of a captive portal.
+  if ([408, 429, 500, 502, 503, 504].includes(status) && !(isPage && status < 500))
     return { fault: `${endpoint.host} answered with ${said}`, details, seconds: retryAfter(headers['retry-after']) };
   const to = status >= 300 && status < 400 && headers.location;
   if (to) throw intercepted(endpoint, `answered with a redirect to ${quote(to)} (${status}), which is not followed`);
   const what = isPage ? 'a web page' : body ? 'something that is not JSON' : 'nothing';
   if (!answer) throw intercepted(endpoint, `answered with ${what} (status ${status})`);
   if (status >= 400 && status < 500) {
-    const [suspects, ...advice] = diagnose(`${error} ${answer['errorCode'] ?? answer['code']} ${said}`, zoom);
+    const [suspects, ...advice] = diagnose(`${answer['error']} ${answer['errorCode'] ?? answer['code']} ${said}`, zoom);
     return { suspects, lines: [`Zoom refused: ${said}.`, ...details, ...advice] };
   }
   // RFC 6749, appendix A.12: a token is printable ASCII.
@@ -485,9 +483,9 @@ async function present({ token, scopes, expires }: Grant, { marketplace }: Zoom,
   obstacle ??= await copy(token).catch(explain);
   const heading = `Zoom Server-to-Server Oauth token${obstacle ? '' : ' copied to clipboard'}:`;
   await print(['', heading, '-'.repeat(54), token, '', 'Scopes:', '-------', ...scopes, ''].join('\n'));
-  const { STY, TERM = '' } = process.env;
-  // GNU screen spills OSC 52 where it is longer than its buffer.
-  if (obstacle && process.stdout.isTTY && !STY && !/^(dumb|screen(\..*)?)$/.test(TERM)) {
+  const { STY, TERM = '', TMUX } = process.env;
+  // GNU screen spills OSC 52 where it is longer than its buffer. tmux, which may go by the same name, does not.
+  if (obstacle && process.stdout.isTTY && !STY && TERM !== 'dumb' && (TMUX || !/^screen(\.|$)/.test(TERM))) {
     await print(`\x1b]52;c;${Buffer.from(token).toString('base64')}\x07`);
     say(`No clipboard here (${obstacle}). Asked your terminal to copy it.`);
   } else if (obstacle) say(`No clipboard here (${obstacle}): copy the token from the output.`);

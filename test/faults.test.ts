@@ -9,6 +9,7 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'dotenv';
 import {
+  S2S,
   S2S_ALONE,
   Terminal,
   assertClean,
@@ -123,6 +124,12 @@ describe('a refusal by Zoom', { concurrency: 2 }, () => {
     ],
     ['words nobody knows yet', 422, { reason: 'Moon phase' }, `Zoom refused: "Moon phase" (422).\n${check}`],
     ['no words', 400, {}, `Zoom refused: status 400.\n${check}`],
+    [
+      'empty words and a name',
+      400,
+      { reason: '', message: 1, error: 'invalid_client' },
+      `Zoom refused: "invalid_client" (400).\n${mismatch}`,
+    ],
   ];
   for (const [name, status, body, expected] of cases)
     it(`is explained, and not repeated: ${name}`, async () => {
@@ -179,7 +186,7 @@ describe('a refusal by Zoom', { concurrency: 2 }, () => {
       `# mine\nexport ZOOM_CLIENT_ID = ${id} # of the app\r\nPORT=1\nZOOM_CLIENT_SECRET: ${secret}# old\nZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}`;
     writeFileSync(join(cwd, '.env'), text('"wrong"', "'Quoted #1'"));
     const server = await ownStandIn();
-    const terminal = new Terminal({ cwd, env: { ZOOM_HOST: server.url } });
+    const terminal = new Terminal({ command: S2S, cwd, env: { ZOOM_HOST: server.url } });
     await terminal.see('Enter keeps a value.');
     await terminal.answer('ZOOM_CLIENT_ID', '\r');
     await terminal.answer('ZOOM_CLIENT_SECRET', 'StillWrong\r');
@@ -363,7 +370,7 @@ describe('a signal', { concurrency: 4, skip: noSignals }, () => {
   ] as const) {
     it(`ends a request: ${signal}`, async () => {
       const server = await tcp(() => {});
-      const { child, result } = start({ env: configured(server) });
+      const { child, result } = start({ command: S2S, env: configured(server) });
       await once(server.server, 'connection');
       child.kill(signal);
       const { code, signal: by, stdout, stderr } = await result;
@@ -373,7 +380,7 @@ describe('a signal', { concurrency: 4, skip: noSignals }, () => {
 
     it(`ends a question, and the terminal is as it was: ${signal}`, inTerminal, async () => {
       const cwd = folder();
-      const terminal = new Terminal({ cwd });
+      const terminal = new Terminal({ command: S2S, cwd });
       await terminal.see('? ZOOM_ACCOUNT_ID ›');
       process.kill(terminal.pid, signal);
       assert.equal(await terminal.end(), status);
@@ -381,22 +388,28 @@ describe('a signal', { concurrency: 4, skip: noSignals }, () => {
     });
   }
 
-  // The signal comes as the disk begins to take its time.
-  const slowDisk = 'strace --follow-forks --seccomp-bpf --trace=fsync --inject=fsync:signal=INT:delay_exit=3000000';
-  it('in the middle of saving waits until .env is whole', { skip: lacking(`${slowDisk} true`) }, async () => {
-    const server = await tcp(() => {});
-    const cwd = folder();
-    const spy = join(folder(), 'spy.cjs');
-    const onSignal = `require('node:fs').writeFileSync('heard', String(require('node:fs').readdirSync('.')))`;
-    writeFileSync(spy, `process.once('SIGINT', () => ${onSignal})`);
-    const command = [...slowDisk.split(' '), '--output=/dev/null', ...S2S_ALONE.toSpliced(1, 0, `--require=${spy}`)];
-    const terminal = await typeAccountId(server, { cwd, command });
-    assert.equal(await terminal.end(), 130);
-    assert.deepEqual(files(cwd), ['.env', 'heard']);
-    assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), `ZOOM_ACCOUNT_ID=${ACCOUNT.ZOOM_ACCOUNT_ID}\n`);
-    // tsx kills a process that does not react to a signal at once.
-    assert.match(readFileSync(join(cwd, 'heard'), 'utf8'), /^\.env\.[^,]+$/, 'heard before .env was in its place');
-  });
+  for (const [name, status] of [
+    ['INT', 130],
+    ['HUP', 129],
+  ] as const) {
+    // The signal comes as the disk begins to take its time.
+    const slowDisk = `strace --follow-forks --seccomp-bpf --trace=fsync --inject=fsync:signal=${name}:delay_exit=3000000`;
+    const skip = lacking(`${slowDisk} true`);
+    it(`in the middle of saving waits until .env is whole: SIG${name}`, { skip }, async () => {
+      const server = await tcp(() => {});
+      const cwd = folder();
+      const spy = join(folder(), 'spy.cjs');
+      const onSignal = `require('node:fs').writeFileSync('heard', String(require('node:fs').readdirSync('.')))`;
+      writeFileSync(spy, `process.once('SIG${name}', () => ${onSignal})`);
+      const command = [...slowDisk.split(' '), '--output=/dev/null', ...S2S_ALONE.toSpliced(1, 0, `--require=${spy}`)];
+      const terminal = await typeAccountId(server, { cwd, command });
+      assert.equal(await terminal.end(), status);
+      assert.deepEqual(files(cwd), ['.env', 'heard']);
+      assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), `ZOOM_ACCOUNT_ID=${ACCOUNT.ZOOM_ACCOUNT_ID}\n`);
+      // tsx kills a process that does not react to a signal at once.
+      assert.match(readFileSync(join(cwd, 'heard'), 'utf8'), /^\.env\.[^,]+$/, 'heard before .env was in its place');
+    });
+  }
 
   it('at any moment leaves .env whole and nothing beside it', inTerminal, async () => {
     const server = await tcp(() => {});
@@ -404,7 +417,7 @@ describe('a signal', { concurrency: 4, skip: noSignals }, () => {
     for (let delay = 0; delay < 60; delay += 6) {
       const cwd = folder();
       writeFileSync(join(cwd, '.env'), `${before}\n`);
-      const terminal = await typeAccountId(server, { cwd, command: S2S_ALONE });
+      const terminal = await typeAccountId(server, { cwd });
       await sleep(delay);
       process.kill(terminal.pid, 'SIGTERM');
       assert.equal(await terminal.end(), 143);
