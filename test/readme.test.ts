@@ -45,7 +45,7 @@ describe('a command in the README', { concurrency: 2, skip: lacking('bash --vers
       for (const name of ['s2s.ts', 'package.json', 'node_modules'])
         symlinkSync(join(root, name), join(HOME, 's2s', name));
       for (const name of ['.env', '.env.staging']) writeFileSync(join(HOME, 's2s', name), DOTENV);
-      const cd = command.startsWith('cd s2s') ? 'cd' : 'cd ~/s2s';
+      const cd = command.includes('\ncd s2s\n') ? 'cd' : 'cd ~/s2s';
       const alias = command.startsWith('alias s2s=') ? 's2s' : '';
       const script = [ELSEWHERE, cd, command, alias].join('\n');
       const { code, stdout, stderr } = await run({
