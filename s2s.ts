@@ -88,7 +88,7 @@ From the environment, else from .env, where what you are asked for is saved:
 From the environment:
   DOTENV_PATH               another file than .env
   NODE_ENV                  production: save nothing
-  HTTPS_PROXY, NO_PROXY     a proxy, from Node 22.21 on
+  HTTPS_PROXY, NO_PROXY     a proxy, from Node 22.21 and 24.5 on
   NODE_EXTRA_CA_CERTS       a file with the CA of a company that inspects TLS
 
 Exit codes: 0 here is the token; 1 Zoom refused, or the network failed; 2 a flag
@@ -145,18 +145,18 @@ function findZoom(host: string): Zoom {
   return { endpoint, marketplace: `https://marketplace.${domain}/`, ...findRoute(endpoint) };
 }
 
-/** The way there: through the proxy that the environment names for https, if this Node has proxies: from 22.21 on. */
+/** The way there: through the proxy that the environment names for https, if this Node has proxies: from 22.21 and 24.5 on. */
 function findRoute({ protocol, host, hostname }: URL): Pick<Zoom, 'agent' | 'peer' | 'hint'> {
   const direct = { agent: undefined, peer: host, hint: 'Check the network, and a firewall or VPN in between.' };
   const name = ['https_proxy', 'HTTPS_PROXY'].find((name) => process.env[name]);
-  const exceptions = (process.env['no_proxy'] || process.env['NO_PROXY'] || '').split(/[\s,]+/).filter(Boolean);
-  const isHere = (domain: string) => domain === '*' || `.${hostname}`.endsWith(`.${domain.replace(/^\*?\./, '')}`);
+  const exceptions = (process.env['no_proxy'] || process.env['NO_PROXY'] || '').toLowerCase().split(/[\s,]+/);
+  const isHere = (end: string) => end === '*' || `.${hostname}`.endsWith(`.${end.replace(/^\*?\.|:\d+$/g, '')}`);
   if (!name || protocol === 'http:' || exceptions.some(isHere)) return direct;
   const url = process.env[name]?.replace(/^(?!\w+:\/\/)/, 'http://') ?? '';
   if (!/^https?:/.test(url) || !URL.canParse(url))
     throw new Failure(2, `${name} is not the URL of an HTTP proxy:`, 'set it to http://host:port, or unset it.');
   if (!process.allowedNodeEnvironmentFlags.has('--use-env-proxy'))
-    return { ...direct, hint: `${name} takes effect only from Node 22.21 on: this is ${process.version}.` };
+    return { ...direct, hint: `${name} takes effect only from Node 22.21 and 24.5 on: this is ${process.version}.` };
   const agent = new https.Agent({ proxyEnv: { HTTPS_PROXY: url } });
   return { agent, peer: `${name} (${new URL(url).host})`, hint: `Check ${name}, or name ${hostname} in NO_PROXY.` };
 }
@@ -237,7 +237,8 @@ function takeLines() {
   }
   emitKeypressEvents(process.stdin.resume());
   process.stdin.setRawMode(true).on('keypress', (text: string | undefined, key: Key) => {
-    if (text ?? /^(delete|escape|left|right)$/.test(key.name ?? '')) typed.push([text, key]);
+    // To prompts a tab is no text, but "take what is offered".
+    if (text ?? /^(delete|escape|left|right)$/.test(key.name ?? '')) typed.push([text, text === '\t' ? {} : key]);
     pass();
   });
   const close = () => void process.stdin.setRawMode(false).removeAllListeners('keypress').pause();
@@ -262,7 +263,8 @@ async function save(names: readonly Name[], credentials: Credentials, file: stri
       return edited !== undefined;
     });
     if (!saved.length) return;
-    await uninterrupted(replace(target, text, old));
+    // It begins when the signals are listened to: one that came before would leave the file beside .env.
+    await uninterrupted(Promise.resolve().then(() => replace(target, text, old)));
     say(`Saved ${list(saved)} in ${file}.`);
     if (old && old.mode & 0o044 && process.platform !== 'win32') say(`Others can read it: chmod 600 ${file}`);
   } catch (error) {
@@ -300,7 +302,7 @@ function assign(text: string, name: Name, value: string): string | undefined {
 /**
  * Replaces a file as a whole or not at all; the mode and the owner of an old one stay. What is mounted, another
  * person's, or in a folder that is, may not be replaced but written: only then is it.
- * Not synchronous: while a disk takes its time, tsx kills a process that does not react to a signal within 30 ms.
+ * Not synchronous: while a disk takes its time, tsx kills a process that does not react to a signal within 60 ms.
  */
 async function replace(path: string, text: string, old: fs.Stats | undefined): Promise<void> {
   const { chmod, chown, rename, rm, truncate, writeFile } = fs.promises;
@@ -308,8 +310,7 @@ async function replace(path: string, text: string, old: fs.Stats | undefined): P
   const options = { encoding: 'latin1', flush: true } as const;
   try {
     await writeFile(temporary, text, { ...options, mode: 0o600, flag: 'wx' });
-    if (old) await chown(temporary, old.uid, old.gid);
-    if (old) await chmod(temporary, old.mode);
+    if (old) await chown(temporary, old.uid, old.gid).then(() => chmod(temporary, old.mode));
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
@@ -324,9 +325,11 @@ async function replace(path: string, text: string, old: fs.Stats | undefined): P
  * would be lost.
  */
 function uninterrupted(work: Promise<void>): Promise<void> {
+  // Node itself restores the terminal only where nothing has ever listened.
+  const restore = () => process.stdin.isTTY && process.stdin.setRawMode(false);
   const end = (signal: NodeJS.Signals) => process.off(signal, wait).kill(process.pid, signal);
-  const wait = (signal: NodeJS.Signals) => void work.catch(() => {}).then(() => end(signal));
-  process.on('SIGHUP', wait).on('SIGINT', wait).on('SIGTERM', wait);
+  const wait = (signal: NodeJS.Signals) => void work.then(restore, restore).then(() => end(signal));
+  process.setMaxListeners(0).on('SIGHUP', wait).on('SIGINT', wait).on('SIGTERM', wait);
   return work;
 }
 
@@ -350,7 +353,7 @@ async function requestToken(zoom: Zoom, credentials: Credentials, onSent: () => 
 
 /**
  * Sends one token request: RFC 6749, section 4.4, with Zoom's grant type `account_credentials`.
- * @throws an error of the socket, or an AbortError after 15 seconds
+ * @throws an error of the socket, an AbortError after 15 seconds, or a Failure for an answer that is too long
  */
 async function post({ agent, endpoint }: Zoom, credentials: Credentials, onSent: () => void): Promise<Reply> {
   const { ZOOM_ACCOUNT_ID: account_id, ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret } = credentials;
@@ -382,7 +385,7 @@ function readReply({ status, headers, body }: Reply, zoom: Zoom, credentials: Cr
   const { ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret } = credentials;
   const basic = Buffer.from(`${id}:${secret}`).toString('base64');
   /** Words of the server, fit for a message: short, and without the secret that it may repeat. */
-  const quote = (text: string) => clean(text.replaceAll(secret, '***').replaceAll(basic, '***')).slice(0, 200);
+  const quote = (text: string) => clean(text).replaceAll(secret, '***').replaceAll(basic, '***').slice(0, 200);
   const answer = parseObject(body);
   const { access_token: token, expires_in: life, scope } = answer ?? {};
   const texts = ['reason', 'errorMessage', 'error_description', 'message', 'error'].map((name) => answer?.[name]);
@@ -400,16 +403,17 @@ function readReply({ status, headers, body }: Reply, zoom: Zoom, credentials: Cr
   const what = isPage ? 'a web page' : body ? 'something that is not JSON' : 'nothing';
   if (!answer) throw intercepted(endpoint, `answered with ${what} (status ${status})`);
   if (status >= 400 && status < 500) {
-    const [suspects, ...advice] = diagnose(`${answer['error']} ${answer['errorCode'] ?? answer['code']} ${said}`, zoom);
+    const signs = [answer['error'], answer['errorCode'], answer['code']].filter((sign) => typeof sign !== 'object');
+    const [suspects, ...advice] = diagnose([...signs, said].join(' '), zoom);
     return { suspects, lines: [`Zoom refused: ${said}.`, ...details, ...advice] };
   }
   // RFC 6749, appendix A.12: a token is printable ASCII.
   if (status < 300 && typeof token === 'string' && /^[\x20-\x7e]+$/.test(token)) {
     const scopes = typeof scope === 'string' ? scope.split(/\s+/).map(clean).filter(Boolean) : [];
-    const expires = typeof life === 'number' && life > 0 && life < MAX_SECONDS ? fromNow(life) : undefined;
+    const expires = typeof life === 'number' && life > 0 && life < 1e9 ? fromNow(life) : undefined;
     return { token, scopes, expires, answer };
   }
-  const how = status < 300 ? `without a usable access_token (${status})` : `with ${said}`;
+  const how = status < 300 && !words ? `without a usable access_token (${status})` : `with ${said}`;
   throw new Failure(1, `${endpoint.host} answered ${how}.`, ...details, 'Run this again in a few minutes.');
 }
 
@@ -423,16 +427,13 @@ function parseObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** What fits a calendar. */
-const MAX_SECONDS = 1e9;
-
 /**
  * Seconds that a Retry-After header asks to wait: RFC 9110, section 10.2.3, in seconds or as a date.
- * @returns 0 where it asks for nothing
+ * @returns 0 where it asks for nothing, and no more than fits a calendar
  */
 function retryAfter(value = ''): number {
   const seconds = /^\d+$/.test(value) ? Number(value) : Math.ceil((Date.parse(value) - Date.now()) / 1000);
-  return seconds > 0 ? Math.min(seconds, MAX_SECONDS) : 0;
+  return seconds > 0 ? Math.min(seconds, 1e9) : 0;
 }
 
 function readError(error: unknown, { endpoint: { host }, peer, hint }: Zoom): Fault {
@@ -467,6 +468,7 @@ function diagnose(words: string, { marketplace }: Zoom): [suspects: readonly Nam
   if (has(/disabled|\b4717\b/i)) return [app, `The app of ${id} is disabled:`, `activate it on its ${activation}`];
   if (has(/grant.type|\b4705\b/i)) return [app, otherApp, `check its type and its ${activation}`];
   if (has(/invalid.client|client.(id|secret)|\b470[246]\b/i)) return [app, mismatch, `compare both ${compare}`];
+  // These words alone: others speak for themselves.
   if (has(/"(bad |invalid_)request"/i)) return [[account], `${account} is most likely wrong:`, `compare it ${compare}`];
   return [NAMES, `Check ${list(NAMES)}:`, `compare them ${compare}`];
 }
@@ -493,7 +495,7 @@ async function present({ token, scopes, expires }: Grant, { marketplace }: Zoom,
   if (expires) say(`Expires at ${clockTime(expires)}.`);
 }
 
-/** @throws a HelperError where that is not possible */
+/** @throws a HelperError where that is not possible, or an Error after 5 seconds */
 async function copy(token: string): Promise<void> {
   for (const name of NAMES) delete process.env[name]; // The clipboard's helper inherits the environment.
   const { default: clipboard } = await import('clipboardy');

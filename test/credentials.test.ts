@@ -184,6 +184,7 @@ describe('credentials', { concurrency: 4 }, () => {
     const { ZOOM_CLIENT_SECRET, ...rest } = ACCOUNT;
     for (const [typed, code] of [
       ['wrong\x15', 'U+0015'],
+      ['wr\tong', 'U+0009'],
       ['wr\u00adong', 'U+00AD'],
       ['\u2060wrong', 'U+2060'],
     ]) {

@@ -124,6 +124,7 @@ describe('a refusal by Zoom', { concurrency: 2 }, () => {
     ],
     ['words nobody knows yet', 422, { reason: 'Moon phase' }, `Zoom refused: "Moon phase" (422).\n${check}`],
     ['no words', 400, {}, `Zoom refused: status 400.\n${check}`],
+    ['an object in place of a name', 400, { error: { toString: 1 } }, `Zoom refused: status 400.\n${check}`],
     [
       'empty words and a name',
       400,
@@ -338,7 +339,7 @@ describe('a fault that stays', { concurrency: 4 }, () => {
   });
 
   it('is told without what a server would do to the terminal, and without the secret it may repeat', async () => {
-    const nasty = `\u001b[2J\u001b]0;title\u0007\u009b31m${ACCOUNT.ZOOM_CLIENT_SECRET} Basic ${BASIC}\r\n\u202eend${'.'.repeat(999)}`;
+    const nasty = `\u001b[2J\u001b]0;title\u0007\u009b31m${ACCOUNT.ZOOM_CLIENT_SECRET.replace('In', 'I\u200bn')} Basic ${BASIC}\r\n\u202eend${'.'.repeat(999)}`;
     const server = await ownStandIn((response) =>
       json(response, 400, { reason: nasty, error: nasty }, { 'x-zm-trackingid': '\u009b31mid' }),
     );
@@ -386,6 +387,23 @@ describe('a signal', { concurrency: 4, skip: noSignals }, () => {
       assert.equal(await terminal.end(), status);
       assert.deepEqual(files(cwd), []);
     });
+
+    it(
+      `ends a question behind one whose answer was saved, and the terminal is as it was: ${signal}`,
+      inTerminal,
+      async () => {
+        const { ZOOM_ACCOUNT_ID: _, ...rest } = ACCOUNT;
+        const terminal = new Terminal({ env: { ...rest, ZOOM_HOST: (await ownStandIn()).url } });
+        for (let nth = 1; nth <= 11; nth++) {
+          await terminal.answer('ZOOM_ACCOUNT_ID', `wrong${nth}\r`);
+          await terminal.see('Enter keeps a value.');
+        }
+        await terminal.see('? ZOOM_ACCOUNT_ID › wrong11');
+        process.kill(terminal.pid, signal);
+        assert.equal(await terminal.end(), status);
+        assert.ok(!terminal.screen.includes('Warning'), terminal.screen);
+      },
+    );
   }
 
   for (const [name, status] of [

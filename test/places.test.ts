@@ -373,7 +373,7 @@ describe('the script', { concurrency: 4 }, () => {
         const { asked, address, env } = await behindProxy('zoom.us');
         const HTTPS_PROXY = `http://${address}`;
         for (const exceptions of [
-          { NO_PROXY: 'zoom.us' },
+          { NO_PROXY: 'ZOOM.us:443' },
           { no_proxy: 'a.example .us,b.example' },
           { NO_PROXY: '*' },
         ]) {
@@ -422,7 +422,7 @@ describe('the script', { concurrency: 4 }, () => {
       { skip: canProxy && `Node ${process.version} can` },
       async () => {
         const { code, stderr } = await run({ env: { ...ACCOUNT, https_proxy: 'http://127.0.0.1:1' } });
-        const hint = `https_proxy takes effect only from Node 22.21 on: this is ${process.version}.`;
+        const hint = `https_proxy takes effect only from Node 22.21 and 24.5 on: this is ${process.version}.`;
         assert.deepEqual([code, stderr], [1, `The name of zoom.us is not found (ENOTFOUND).\n${hint}\n`]);
       },
     );

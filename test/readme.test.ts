@@ -44,9 +44,10 @@ describe('a command in the README', { concurrency: 2, skip: lacking('bash --vers
       mkdirSync(join(HOME, 's2s'));
       for (const name of ['s2s.ts', 'package.json', 'node_modules'])
         symlinkSync(join(root, name), join(HOME, 's2s', name));
-      for (const name of ['.env', '.env.staging']) writeFileSync(join(HOME, 's2s', name), DOTENV);
-      const cd = command.includes('\ncd s2s\n') ? 'cd' : 'cd ~/s2s';
+      const file = /DOTENV_PATH=(?:~\/s2s\/)?(\S+)/.exec(command)?.[1] ?? '.env';
+      writeFileSync(join(HOME, 's2s', file), DOTENV);
       const alias = command.startsWith('alias s2s=') ? 's2s' : '';
+      const cd = alias || command.includes('\ncd s2s\n') ? 'cd' : 'cd ~/s2s';
       const script = [ELSEWHERE, cd, command, alias].join('\n');
       const { code, stdout, stderr } = await run({
         command: ['bash', '-e', '-O', 'expand_aliases', '-c', script],
