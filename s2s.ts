@@ -145,7 +145,7 @@ function findZoom(host: string): Zoom {
   return { endpoint, marketplace: `https://marketplace.${domain}/`, ...findRoute(endpoint) };
 }
 
-/** The way there: through the proxy that the environment names for https, if this Node has proxies: from 22.21 and 24.5 on. */
+/** The way there: through the proxy that the environment names, if this Node has proxies: from 22.21 and 24.5 on. */
 function findRoute({ protocol, host, hostname }: URL): Pick<Zoom, 'agent' | 'peer' | 'hint'> {
   const direct = { agent: undefined, peer: host, hint: 'Check the network, and a firewall or VPN in between.' };
   const name = ['https_proxy', 'HTTPS_PROXY'].find((name) => process.env[name]);
