@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- other.js]`: what the ways to run the script cost, as whole processes over TLS, where Zoom answers
- * after 150 ms. Nothing passes or fails here. S2S_ROUNDS (15) says how often each is run.
+ * `npm run bench [-- other.js]`: measures the total run time of each way to run the script, over TLS, with a mock server
+ * that takes 150 ms to respond. Runs each S2S_ROUNDS times (15 by default).
  */
 
 import { spawn } from 'node:child_process';
@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { ACCOUNT, certificate, startStandIn, zoom } from './stand-in.ts';
+import { ACCOUNT, createCertificate, respondLikeZoom, startMockZoom } from './mock-zoom.ts';
 
 const rounds = Number(process.env['S2S_ROUNDS'] ?? 15);
 const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -18,11 +18,14 @@ const temporary = mkdtempSync(join(tmpdir(), 's2s-bench-'));
 const ca = join(temporary, 'ca.pem');
 const NODE_COMPILE_CACHE = join(temporary, 'cache');
 
-type Way = { name: string; command: string[]; env?: Record<string, string>; cwd?: string };
+type Command = { name: string; command: string[]; env?: Record<string, string>; cwd?: string };
 const node = process.execPath;
 const stripsTypes = Boolean((process.features as { typescript?: unknown }).typescript);
-const least: Way = { name: 'the least: node:https, one helper', command: [node, file('least.mjs')] };
-const ways: Way[] = [
+const minimal: Command = {
+  name: 'a minimal script: node:https, one clipboard command',
+  command: [node, file('least.mjs')],
+};
+const commands: Command[] = [
   { name: '`npx tsx s2s.ts`', command: ['npx', 'tsx', 's2s.ts'] },
   { name: '`npm start`', command: ['npm', 'start'] },
   ...(stripsTypes
@@ -36,24 +39,24 @@ const ways: Way[] = [
     command: [node, resolve(other)],
     cwd: dirname(resolve(other)),
   })),
-  least,
+  minimal,
 ];
-const times = new Map<Way, number[]>(ways.map((way) => [way, []]));
+const times = new Map<Command, number[]>(commands.map((command) => [command, []]));
 
-const tls = await certificate('localhost');
+const tls = await createCertificate('localhost');
 writeFileSync(ca, tls.cert);
-const standIn = await startStandIn(async (...request) => {
+const server = await startMockZoom(async (...request) => {
   await sleep(150);
-  zoom(...request);
+  respondLikeZoom(...request);
 }, tls);
-const stood = { ...ACCOUNT, ZOOM_HOST: `https://localhost:${standIn.port}`, NODE_EXTRA_CA_CERTS: ca };
+const settings = { ...ACCOUNT, ZOOM_HOST: `https://localhost:${server.port}`, NODE_EXTRA_CA_CERTS: ca };
 
-/** One whole process, in milliseconds. */
-async function time({ name, command: [program = '', ...args], env, cwd = file('..') }: Way): Promise<number> {
+/** Runs a command and returns how many milliseconds it took. */
+async function time({ name, command: [program = '', ...args], env, cwd = file('..') }: Command): Promise<number> {
   const started = performance.now();
   const child = spawn(program, args, {
     cwd,
-    env: { ...process.env, ...stood, ...env },
+    env: { ...process.env, ...settings, ...env },
     stdio: 'ignore',
     shell: process.platform === 'win32' && /^np[mx]$/.test(program), // npm.cmd, npx.cmd
   });
@@ -62,16 +65,18 @@ async function time({ name, command: [program = '', ...args], env, cwd = file('.
   return performance.now() - started;
 }
 
-const median = (way: Way) => times.get(way)!.toSorted((a, b) => a - b)[rounds >> 1] ?? NaN;
+const median = (command: Command) => times.get(command)!.toSorted((a, b) => a - b)[rounds >> 1] ?? NaN;
 
-console.error(`This copies a stand-in's token to your clipboard, ${ways.length * (rounds + 1)} times.`);
+console.error(`This copies a mock token to your clipboard ${commands.length * (rounds + 1)} times.`);
 try {
-  for (const way of ways) await time(way); // Caches are warm from the second run on.
-  for (let round = 0; round < rounds; round++) for (const [way, ms] of times) ms.push(await time(way));
-  console.log(`| Node ${process.version}, ${rounds} rounds | median | times the least |\n| --- | --- | --- |`);
-  for (const way of ways)
-    console.log(`| ${way.name} | ${median(way).toFixed(0)} ms | ${(median(way) / median(least)).toFixed(2)} |`);
+  for (const command of commands) await time(command); // Fills caches.
+  for (let round = 0; round < rounds; round++) for (const [command, ms] of times) ms.push(await time(command));
+  console.log(`| Node ${process.version}, ${rounds} rounds | median | relative time |\n| --- | --- | --- |`);
+  for (const command of commands) {
+    const ms = median(command);
+    console.log(`| ${command.name} | ${ms.toFixed(0)} ms | ${(ms / median(minimal)).toFixed(2)} |`);
+  }
 } finally {
-  standIn.close();
+  server.close();
   rmSync(temporary, { recursive: true });
 }

@@ -1,10 +1,9 @@
-/** Where credentials come from, how they are asked for, and how they are kept. */
+/** Credentials: where they come from, how they are prompted for and saved, and which servers they are sent to. */
 
 import assert from 'node:assert/strict';
 import {
   chmodSync,
   chownSync,
-  existsSync,
   lstatSync,
   mkdirSync,
   readFileSync,
@@ -14,505 +13,433 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { parse } from 'dotenv';
 import {
   S2S,
-  S2S_LINE,
+  S2S_QUOTED,
   Terminal,
-  answerAll,
-  configured,
+  UNSHARE,
+  dotenv,
+  expectRun,
   files,
   folder,
+  inBash,
   inTerminal,
-  lacking,
-  ownStandIn,
+  isRoot,
+  ownMockZoom,
   run,
-  shell,
-  typeAccountId,
+  session,
+  sharedMockZoom,
+  skipUnless,
+  withCredentials,
+  withoutAccountId,
 } from './helpers.ts';
-import { ACCOUNT, BASIC, DOTENV, GRANTED, TOKEN, json, startStandIn } from './stand-in.ts';
+import { ACCOUNT, BASIC, DOTENV, TOKEN, TOKEN_RESPONSE, respondWith } from './mock-zoom.ts';
+
+const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET } = ACCOUNT;
 
 describe('credentials', { concurrency: 4 }, () => {
-  let standIn: Awaited<ReturnType<typeof startStandIn>>;
-  before(async () => (standIn = await startStandIn()));
-  after(() => standIn.close());
-  const host = () => ({ ZOOM_HOST: standIn.url });
+  const zoom = sharedMockZoom();
+  const host = () => ({ ZOOM_HOST: zoom.url });
 
-  it('come from the environment, and one POST is sent as Zoom documents it', async () => {
-    const own = await ownStandIn();
-    const { code, stdout } = await run({ env: configured(own) });
-    assert.equal(code, 0);
-    assert.ok(stdout.includes(`\n${TOKEN}\n`));
-    assert.equal(own.requests.length, 1);
-    const [{ method, path, headers, body }] = own.requests as [(typeof own.requests)[number]];
+  it('reads credentials from the environment and sends them in one POST, as documented', async () => {
+    const { requests, ...server } = await ownMockZoom();
+    expectRun(await run({ env: withCredentials(server) }), { code: 0, stdout: new RegExp(`\n${TOKEN}\n`) });
     assert.deepEqual(
-      { method, path, body, authorization: headers.authorization, type: headers['content-type'] },
-      {
-        method: 'POST',
-        path: '/oauth/token',
-        body: `grant_type=account_credentials&account_id=${ACCOUNT.ZOOM_ACCOUNT_ID}`,
-        authorization: `Basic ${BASIC}`,
-        type: 'application/x-www-form-urlencoded',
-      },
+      requests.map(({ method, path, headers, body }) => ({
+        ...{ method, path, body, authorization: headers.authorization, type: headers['content-type'] },
+      })),
+      [
+        {
+          method: 'POST',
+          path: '/oauth/token',
+          body: `grant_type=account_credentials&account_id=${ZOOM_ACCOUNT_ID}`,
+          authorization: `Basic ${BASIC}`,
+          type: 'application/x-www-form-urlencoded',
+        },
+      ],
     );
   });
 
-  it('come from .env in the current directory, silently', async () => {
-    const cwd = folder();
-    writeFileSync(join(cwd, '.env'), `${DOTENV}ZOOM_HOST=${standIn.url}\n`);
-    const { code, stderr } = await run({ cwd });
-    assert.equal(code, 0);
-    assert.match(stderr, /^No clipboard here .*\nExpires at .*\n$/);
+  it('reads credentials from .env in the current folder, without a message', async () => {
+    const result = await run({ cwd: folder({ '.env': `${DOTENV}ZOOM_HOST=${zoom.url}\n` }) });
+    expectRun(result, { code: 0, stderr: /^No clipboard here .*\nExpires at .*\n$/ });
   });
 
-  it('come from the environment before .env, except where they are blank', async () => {
-    const cwd = folder();
-    writeFileSync(join(cwd, '.env'), `${DOTENV}ZOOM_CLIENT_ID=wrong\nZOOM_ACCOUNT_ID="  "\n`);
-    const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID } = ACCOUNT;
+  it('overrides .env with environment variables, unless they are blank', async () => {
+    const cwd = folder({ '.env': `${DOTENV}ZOOM_CLIENT_ID=wrong\nZOOM_ACCOUNT_ID="  "\n` });
     const env = { ...host(), ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET: ' ' };
-    assert.equal((await run({ cwd, env })).code, 0);
+    expectRun(await run({ cwd, env }), { code: 0 });
   });
 
-  it('are named where they are missing and there is no terminal to ask in', async () => {
-    const cases = [
-      [{}, 'ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, and ZOOM_CLIENT_SECRET'],
-      [{ ZOOM_ACCOUNT_ID: 'a', ZOOM_CLIENT_ID: ' ' }, 'ZOOM_CLIENT_ID and ZOOM_CLIENT_SECRET'],
-      [{ ZOOM_ACCOUNT_ID: 'a', ZOOM_CLIENT_ID: 'b' }, 'ZOOM_CLIENT_SECRET'],
-    ] as const;
-    for (const [env, names] of cases) {
-      const { code, stdout, stderr } = await run({ env: { ...host(), ...env } });
-      assert.deepEqual({ code, stdout }, { code: 2, stdout: '' });
-      assert.equal(stderr, `Set ${names}\nin the environment or in .env, or run this in a terminal to be asked.\n`);
+  it('lists missing credentials if there is no terminal', async () => {
+    for (const { env, names } of [
+      { env: {}, names: 'ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, and ZOOM_CLIENT_SECRET' },
+      { env: { ZOOM_ACCOUNT_ID: 'a', ZOOM_CLIENT_ID: ' ' }, names: 'ZOOM_CLIENT_ID and ZOOM_CLIENT_SECRET' },
+      { env: { ZOOM_ACCOUNT_ID: 'a', ZOOM_CLIENT_ID: 'b' }, names: 'ZOOM_CLIENT_SECRET' },
+    ]) {
+      const stderr = `Set ${names}\nin the environment or in .env, or run this in a terminal to be asked.\n`;
+      expectRun(await run({ env: { ...host(), ...env } }), { code: 2, stdout: '', stderr });
     }
   });
 
-  it('are not asked for where stderr is no terminal', inTerminal, async () => {
+  it('does not prompt if stderr is not a terminal', inTerminal, async () => {
     const cwd = folder();
-    const terminal = new Terminal({ command: shell('2> err'), env: host(), cwd });
-    assert.equal(await terminal.end(), 2);
+    await session({ command: inBash('2> err'), env: host(), cwd, answers: {}, code: 2 });
     assert.match(readFileSync(join(cwd, 'err'), 'utf8'), /^Set ZOOM_ACCOUNT_ID, .*\n.*\n$/);
   });
 
   it(
-    'are asked for in order, with two lines before on where they are, saved, and not asked for again',
+    'says where to find credentials, prompts for them in order, and saves them for later runs',
     inTerminal,
     async () => {
       const cwd = folder();
-      const terminal = new Terminal({ command: S2S, env: host(), cwd });
-      await answerAll(terminal);
-      assert.equal(await terminal.end(), 0);
-      const [first, second, third] = terminal.screen.split('\n');
-      assert.equal(first, 'Find credentials in the Zoom App Marketplace, https://marketplace.zoom.us/:');
-      assert.equal(second, 'Manage > your app > App Credentials; Develop > Build App to create one.');
-      assert.match(third ?? '', /^\? ZOOM_ACCOUNT_ID ›/);
-      assert.ok(terminal.screen.includes('*'.repeat(ACCOUNT.ZOOM_CLIENT_SECRET.length)));
-      assert.match(terminal.screen, /\nSaved ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, and ZOOM_CLIENT_SECRET in \.env\.\n/);
-      assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), DOTENV);
+      const first = await session({ command: S2S, env: host(), cwd });
+      const lines = first.screen.split('\n');
+      assert.equal(lines[0], 'Find credentials in the Zoom App Marketplace, https://marketplace.zoom.us/:');
+      assert.equal(lines[1], 'Manage > your app > App Credentials; Develop > Build App to create one.');
+      assert.match(lines[2] ?? '', /^\? ZOOM_ACCOUNT_ID ›/);
+      assert.ok(first.screen.includes('*'.repeat(ZOOM_CLIENT_SECRET.length)));
+      assert.match(first.screen, /\nSaved ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, and ZOOM_CLIENT_SECRET in \.env\.\n/);
+      assert.equal(first.dotenv, DOTENV);
       assert.equal(statSync(join(cwd, '.env')).mode & 0o777, 0o600);
       assert.deepEqual(files(cwd), ['.env']);
 
-      const again = new Terminal({ env: host(), cwd });
-      assert.equal(await again.end(), 0);
-      assert.ok(!again.screen.includes('?'));
+      const second = await session({ env: host(), cwd, answers: {} });
+      assert.ok(!second.screen.includes('?'));
     },
   );
 
-  it(
-    'are asked for on stderr, only those that are missing, and cleared of spaces around them',
-    inTerminal,
-    async () => {
-      const cwd = folder();
-      writeFileSync(join(cwd, '.env'), `ZOOM_CLIENT_ID=${ACCOUNT.ZOOM_CLIENT_ID}\n`);
-      const env = { ...host(), ZOOM_ACCOUNT_ID: ACCOUNT.ZOOM_ACCOUNT_ID };
-      const terminal = new Terminal({ command: shell('> out'), env, cwd });
-      await terminal.answer('ZOOM_CLIENT_SECRET', '\r');
-      await terminal.see('A value is needed.');
-      terminal.type('   \r');
-      await terminal.see('A value is needed.');
-      terminal.type(`${ACCOUNT.ZOOM_CLIENT_SECRET}  \r`);
-      assert.equal(await terminal.end(), 0);
-      assert.ok(!/ZOOM_(ACCOUNT|CLIENT)_ID/.test(terminal.screen));
-      assert.match(terminal.screen, /\nSaved ZOOM_CLIENT_SECRET in \.env\.\n/);
-      const [empty, heading] = readFileSync(join(cwd, 'out'), 'utf8').split('\n');
-      assert.deepEqual([empty, heading], ['', 'Zoom Server-to-Server Oauth token:']);
-      assert.equal(parse(readFileSync(join(cwd, '.env')))['ZOOM_CLIENT_SECRET'], ACCOUNT.ZOOM_CLIENT_SECRET);
-    },
-  );
-
-  it('fill as many questions as there are lines, where several lines are pasted at once', inTerminal, async () => {
-    const values = Object.values(ACCOUNT);
-    for (const paste of [
-      values.join('\r') + '\r',
-      `\r${values.join('\r\n  \r\n\r\n')}\r\n`,
-      `\x1b[200~${values.join('\n')}\n\x1b[201~`,
-      `${values.join('\r')}\ra fourth line\r`,
-    ]) {
-      const cwd = folder();
-      const terminal = new Terminal({ env: host(), cwd });
-      await terminal.answer('ZOOM_ACCOUNT_ID', paste);
-      assert.equal(await terminal.end(), 0, terminal.screen);
-      assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), DOTENV);
-      assert.doesNotMatch(terminal.raw, /Stand?I?n?ClientS/);
-    }
+  it('prompts on stderr, only for missing credentials, and trims spaces', inTerminal, async () => {
+    const cwd = folder({ '.env': `ZOOM_CLIENT_ID=${ZOOM_CLIENT_ID}\n` });
+    const terminal = new Terminal({ command: inBash('> out'), env: { ...host(), ZOOM_ACCOUNT_ID }, cwd });
+    await terminal.answer('ZOOM_CLIENT_SECRET', '\r');
+    await terminal.see('A value is needed.');
+    terminal.type('   \r');
+    await terminal.see('A value is needed.');
+    terminal.type(`${ZOOM_CLIENT_SECRET}  \r`);
+    assert.equal(await terminal.end(), 0);
+    assert.ok(!/ZOOM_(ACCOUNT|CLIENT)_ID/.test(terminal.screen));
+    assert.match(terminal.screen, /\nSaved ZOOM_CLIENT_SECRET in \.env\.\n/);
+    assert.match(readFileSync(join(cwd, 'out'), 'utf8'), /^\nZoom Server-to-Server Oauth token:\n/);
+    assert.equal(parse(dotenv(cwd)!)['ZOOM_CLIENT_SECRET'], ZOOM_CLIENT_SECRET);
   });
 
-  it('fill the questions that are left, where two lines are pasted at the second', inTerminal, async () => {
+  const values = Object.values(ACCOUNT);
+  for (const { name, keys } of [
+    { name: 'one per line', keys: `${values.join('\r')}\r` },
+    { name: 'with blank lines', keys: `\r${values.join('\r\n  \r\n\r\n')}\r\n` },
+    { name: 'as a bracketed paste', keys: `\x1b[200~${values.join('\n')}\n\x1b[201~` },
+    { name: 'with an extra line', keys: `${values.join('\r')}\ra fourth line\r` },
+  ])
+    it(`accepts all credentials pasted at once: ${name}`, inTerminal, async () => {
+      const cwd = folder();
+      const terminal = new Terminal({ env: host(), cwd });
+      await terminal.answer('ZOOM_ACCOUNT_ID', keys);
+      assert.equal(await terminal.end(), 0, terminal.screen);
+      assert.equal(dotenv(cwd), DOTENV);
+      assert.ok(!terminal.raw.includes(ZOOM_CLIENT_SECRET.slice(0, 9)), 'not even a part of the secret is shown');
+    });
+
+  it('accepts two credentials pasted at the second prompt', inTerminal, async () => {
     const cwd = folder();
-    const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET } = ACCOUNT;
     const terminal = new Terminal({ env: host(), cwd });
     await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_ACCOUNT_ID}\r`);
     await terminal.answer('ZOOM_CLIENT_ID', `${ZOOM_CLIENT_ID}\r${ZOOM_CLIENT_SECRET}`);
     await terminal.see('*'.repeat(ZOOM_CLIENT_SECRET.length));
     terminal.type('\r');
     assert.equal(await terminal.end(), 0);
-    assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), DOTENV);
+    assert.equal(dotenv(cwd), DOTENV);
   });
 
-  it('are not taken for an answer to another question, behind a line that is none', inTerminal, async () => {
+  it('discards the rest of a paste if its first line is invalid', inTerminal, async () => {
     const cwd = folder();
-    const [account = '', ...rest] = Object.values(ACCOUNT);
+    const rest = `\r${ZOOM_CLIENT_ID}\r${ZOOM_CLIENT_SECRET}\r`;
     const terminal = new Terminal({ env: host(), cwd });
-    await terminal.answer('ZOOM_ACCOUNT_ID', `${account}\u200b\r${rest.join('\r')}\r`);
+    await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_ACCOUNT_ID}\u200b${rest}`);
     await terminal.see('It has an invisible character, U+200B: press Ctrl-G and enter it again.');
-    terminal.type(`\x07${account}\r${rest.join('\r')}\r`);
+    terminal.type(`\x07${ZOOM_ACCOUNT_ID}${rest}`);
     assert.equal(await terminal.end(), 0);
-    assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), DOTENV);
+    assert.equal(dotenv(cwd), DOTENV);
   });
 
-  it('are not made of what cannot be seen: keys, and characters of a paste', inTerminal, async () => {
-    const { ZOOM_CLIENT_SECRET, ...rest } = ACCOUNT;
-    for (const [typed, code] of [
-      ['wrong\x15', 'U+0015'],
-      ['wr\tong', 'U+0009'],
-      ['wr\u00adong', 'U+00AD'],
-      ['\u2060wrong', 'U+2060'],
-    ]) {
-      const terminal = new Terminal({ env: { ...host(), ...rest } });
-      await terminal.answer('ZOOM_CLIENT_SECRET', `${typed}\r`);
+  const withoutSecret = () => withCredentials(zoom, { ZOOM_CLIENT_SECRET: undefined });
+
+  for (const { keys, code } of [
+    { keys: 'wrong\x15', code: 'U+0015' },
+    { keys: 'wr\tong', code: 'U+0009' },
+    { keys: 'wr\u00adong', code: 'U+00AD' },
+    { keys: '\u2060wrong', code: 'U+2060' },
+  ])
+    it(`rejects an invisible character in a credential: ${code}`, inTerminal, async () => {
+      const terminal = new Terminal({ env: withoutSecret() });
+      await terminal.answer('ZOOM_CLIENT_SECRET', `${keys}\r`);
       await terminal.see(`It has an invisible character, ${code}: press Ctrl-G and enter it again.`);
       terminal.type(`\x07${ZOOM_CLIENT_SECRET}\r`);
       assert.equal(await terminal.end(), 0);
-    }
-  });
+    });
 
-  it('can be edited, and keys without text leave them alone', inTerminal, async () => {
-    const { ZOOM_CLIENT_SECRET, ...rest } = ACCOUNT;
-    const terminal = new Terminal({ env: { ...host(), ...rest } });
+  it('lets the user edit a value, and ignores keys without text', inTerminal, async () => {
     const [left, right, remove, f5, pageUp] = ['[D', '[C', '[3~', '[15~', '[5~'].map((code) => `\x1b${code}`);
-    const last = ZOOM_CLIENT_SECRET.slice(-1);
-    const typed = `${f5}x${ZOOM_CLIENT_SECRET.slice(0, -1)}${f5}\x01${remove}\x05y\x7f${left}${right}${pageUp}${last}`;
-    await terminal.answer('ZOOM_CLIENT_SECRET', `${typed}\r`);
-    assert.equal(await terminal.end(), 0, terminal.screen);
+    const [most, last] = [ZOOM_CLIENT_SECRET.slice(0, -1), ZOOM_CLIENT_SECRET.slice(-1)];
+    const keys = `${f5}x${most}${f5}\x01${remove}\x05y\x7f${left}${right}${pageUp}${last}`;
+    await session({ env: withoutSecret(), answers: { ZOOM_CLIENT_SECRET: keys } });
   });
 
-  for (const [key, name] of [
-    ['\x03', 'Ctrl-C'],
-    ['\x04', 'Ctrl-D'],
-    ['\x1b', 'Escape'],
-  ] as const)
-    it(`are not saved, and Zoom not asked, after ${name}`, inTerminal, async () => {
+  for (const { name, key } of [
+    { name: 'Ctrl-C', key: '\x03' },
+    { name: 'Ctrl-D', key: '\x04' },
+    { name: 'Escape', key: '\x1b' },
+  ])
+    it(`saves nothing and sends nothing after ${name}`, inTerminal, async () => {
       const cwd = folder();
-      const own = await ownStandIn();
-      const terminal = new Terminal({
-        command: ['bash', '-c', `${S2S_LINE}; echo $?; stty -a`],
-        env: { ZOOM_HOST: own.url },
-        cwd,
-      });
+      const server = await ownMockZoom();
+      const terminal = new Terminal({ command: inBash('; echo $?; stty -a'), env: { ZOOM_HOST: server.url }, cwd });
       await terminal.answer('ZOOM_ACCOUNT_ID', 'account\r');
       await terminal.answer('ZOOM_CLIENT_ID', `cli${key}`);
       await terminal.end();
       assert.match(terminal.screen, /\nCancelled\n130\n/);
-      assert.match(terminal.screen, / icanon .* echo /s, 'the terminal is as it was');
+      assert.match(terminal.screen, / icanon .* echo /s, 'the terminal mode is restored');
       assert.deepEqual(files(cwd), []);
-      assert.equal(own.requests.length, 0);
+      assert.equal(server.requests.length, 0);
     });
 
-  it('are saved before Zoom is asked', inTerminal, async () => {
-    const cwd = folder();
-    const terminal = new Terminal({ env: { ZOOM_HOST: 'http://127.0.0.1:1' }, cwd });
-    await answerAll(terminal);
-    assert.equal(await terminal.end(), 1);
-    assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), DOTENV);
+  it('saves credentials before the request', inTerminal, async () => {
+    const { dotenv } = await session({ env: { ZOOM_HOST: 'http://127.0.0.1:1' }, code: 1 });
+    assert.equal(dotenv, DOTENV);
   });
 
-  it('fill the lines of .env.example in place', inTerminal, async () => {
-    const cwd = folder();
+  it('fills in a copy of .env.example in place', inTerminal, async () => {
     const example = readFileSync(new URL('../.env.example', import.meta.url), 'utf8');
-    writeFileSync(join(cwd, '.env'), example);
-    const terminal = new Terminal({ env: host(), cwd });
-    await answerAll(terminal);
-    assert.equal(await terminal.end(), 0);
+    const { dotenv } = await session({ env: host(), cwd: folder({ '.env': example }) });
     const filled = Object.entries(ACCOUNT).reduce(
       (text, [name, value]) => text.replace(`${name}=`, `${name}=${value}`),
       example,
     );
-    assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), filled);
+    assert.equal(dotenv, filled);
   });
 
-  it('replace the line that counts, where there are several', inTerminal, async () => {
-    const cwd = folder();
-    writeFileSync(join(cwd, '.env'), 'ZOOM_ACCOUNT_ID=old\nPORT=1\nZOOM_ACCOUNT_ID=\nHOST=a\n');
-    const terminal = await typeAccountId(standIn, { args: ['--token'], cwd });
-    assert.equal(await terminal.end(), 0);
-    const expected = `ZOOM_ACCOUNT_ID=old\nPORT=1\nZOOM_ACCOUNT_ID=${ACCOUNT.ZOOM_ACCOUNT_ID}\nHOST=a\n`;
-    assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), expected);
-  });
+  for (const { name, before, after } of [
+    {
+      name: 'the effective line if a name is there twice',
+      before: 'ZOOM_ACCOUNT_ID=old\nPORT=1\nZOOM_ACCOUNT_ID=\nHOST=a\n',
+      after: `ZOOM_ACCOUNT_ID=old\nPORT=1\nZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\nHOST=a\n`,
+    },
+    {
+      name: 'a value after a byte order mark',
+      before: '\ufeffZOOM_ACCOUNT_ID=\nKEEP=1\n',
+      after: `\ufeffZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\nKEEP=1\n`,
+    },
+  ])
+    it(`replaces in .env ${name}`, inTerminal, async () => {
+      const { dotenv } = await session({ env: withoutAccountId(zoom), cwd: folder({ '.env': before }) });
+      assert.equal(dotenv, after);
+    });
 
-  const cannotGive = process.getuid?.() !== 0 && 'only root can give a file away';
-  it('leave .env to its owner', { skip: inTerminal.skip || cannotGive }, async () => {
-    const cwd = folder();
-    writeFileSync(join(cwd, '.env'), 'ZOOM_ACCOUNT_ID=\n', { mode: 0o400 });
+  const needsRoot = !isRoot && 'only root can change the owner of a file';
+  it('keeps the owner of .env', { skip: inTerminal.skip || needsRoot }, async () => {
+    const cwd = folder({ '.env': 'ZOOM_ACCOUNT_ID=\n' });
+    chmodSync(join(cwd, '.env'), 0o400);
     chownSync(join(cwd, '.env'), 1234, 5678);
-    const terminal = await typeAccountId(standIn, { args: ['--token'], cwd });
-    assert.equal(await terminal.end(), 0);
+    const { dotenv } = await session({ env: withoutAccountId(zoom), cwd });
     const { uid, gid, mode } = statSync(join(cwd, '.env'));
-    assert.deepEqual([uid, gid, mode & 0o777], [1234, 5678, 0o400]);
-    assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), `ZOOM_ACCOUNT_ID=${ACCOUNT.ZOOM_ACCOUNT_ID}\n`);
+    assert.deepEqual({ uid, gid, mode: mode & 0o777 }, { uid: 1234, gid: 5678, mode: 0o400 });
+    assert.equal(dotenv, `ZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\n`);
   });
 
-  it('leave the mode of .env and a symbolic link as they are', inTerminal, async () => {
-    for (const target of ['settings', 'not-yet-there']) {
+  for (const { name, content, expected } of [
+    {
+      name: 'of an existing file, and its mode',
+      content: 'KEEP=1',
+      expected: { mode: 0o640, text: `KEEP=1\n${DOTENV}` },
+    },
+    { name: 'of a file that does not exist yet', expected: { mode: 0o600, text: DOTENV } },
+  ])
+    it(`keeps a symbolic link in place of .env: ${name}`, inTerminal, async () => {
       const cwd = folder();
+      const target = join('elsewhere', 'settings');
       mkdirSync(join(cwd, 'elsewhere'));
-      if (target === 'settings') {
-        writeFileSync(join(cwd, 'elsewhere', target), 'KEEP=1');
-        chmodSync(join(cwd, 'elsewhere', target), 0o640);
+      if (content) {
+        writeFileSync(join(cwd, target), content);
+        chmodSync(join(cwd, target), 0o640);
       }
-      symlinkSync(join('elsewhere', target), join(cwd, '.env'));
-      const terminal = new Terminal({ env: host(), cwd });
-      await answerAll(terminal);
-      assert.equal(await terminal.end(), 0);
+      symlinkSync(target, join(cwd, '.env'));
+      const { dotenv } = await session({ env: host(), cwd });
       assert.ok(lstatSync(join(cwd, '.env')).isSymbolicLink());
-      assert.equal(readlinkSync(join(cwd, '.env')), join('elsewhere', target));
-      assert.deepEqual(files(join(cwd, 'elsewhere')), [target]);
-      const kept = target === 'settings';
-      assert.equal(statSync(join(cwd, '.env')).mode & 0o777, kept ? 0o640 : 0o600);
-      assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), `${kept ? 'KEEP=1\n' : ''}${DOTENV}`);
-    }
-  });
+      assert.equal(readlinkSync(join(cwd, '.env')), target);
+      assert.deepEqual(files(join(cwd, 'elsewhere')), ['settings']);
+      assert.deepEqual({ mode: statSync(join(cwd, '.env')).mode & 0o777, text: dotenv }, expected);
+    });
 
-  it('replace .env as a whole: its old content stays for whoever has it open', inTerminal, async () => {
-    const cwd = folder();
-    writeFileSync(join(cwd, '.env'), 'KEEP=1\n');
+  it('replaces .env atomically, with a new file', inTerminal, async () => {
+    const cwd = folder({ '.env': 'KEEP=1\n' });
     const { ino } = statSync(join(cwd, '.env'));
-    const terminal = new Terminal({ env: host(), cwd });
-    await answerAll(terminal);
-    assert.equal(await terminal.end(), 0);
+    await session({ env: host(), cwd });
     assert.notEqual(statSync(join(cwd, '.env')).ino, ino);
     assert.deepEqual(files(cwd), ['.env']);
   });
 
-  it('replace a value behind a byte order mark', inTerminal, async () => {
-    const cwd = folder();
-    writeFileSync(join(cwd, '.env'), '\ufeffZOOM_ACCOUNT_ID=\nKEEP=1\n');
-    const terminal = await typeAccountId(standIn, { args: ['--token'], cwd });
-    assert.equal(await terminal.end(), 0);
-    const expected = `\ufeffZOOM_ACCOUNT_ID=${ACCOUNT.ZOOM_ACCOUNT_ID}\nKEEP=1\n`;
-    assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), expected);
-  });
+  for (const mark of ['\ufeff', ''])
+    for (const order of ['little', 'big'])
+      it(`rejects and keeps a .env in ${order}-endian UTF-16 with${mark ? '' : 'out'} a byte order mark`, async () => {
+        const bytes = Buffer.from(mark + DOTENV, 'utf16le');
+        if (order === 'big') bytes.swap16();
+        const cwd = folder({ '.env': bytes });
+        const stderr = '.env is in UTF-16, which dotenv cannot read:\nsave it in UTF-8.\n';
+        expectRun(await run({ cwd, env: host() }), { code: 2, stdout: '', stderr });
+        assert.deepEqual(readFileSync(join(cwd, '.env')), bytes);
+      });
 
-  it('are not read from UTF-16, and the file is left alone', async () => {
-    const le = Buffer.from(DOTENV, 'utf16le');
-    for (const bytes of [
-      Buffer.from(`\ufeff${DOTENV}`, 'utf16le'),
-      Buffer.from(`\ufeff${DOTENV}`, 'utf16le').swap16(),
-      le,
-      Buffer.from(le).swap16(),
-    ]) {
-      const cwd = folder();
-      writeFileSync(join(cwd, '.env'), bytes);
-      const { code, stdout, stderr } = await run({ cwd, env: host() });
-      const words = '.env is in UTF-16, which dotenv cannot read:\nsave it in UTF-8.\n';
-      assert.deepEqual([code, stdout, stderr], [2, '', words]);
-      assert.deepEqual(readFileSync(join(cwd, '.env')), bytes);
-    }
-  });
-
-  it('are used for the run where .env is a folder', inTerminal, async () => {
-    const cwd = folder();
-    mkdirSync(join(cwd, '.env'));
-    const terminal = new Terminal({ env: host(), cwd });
-    await answerAll(terminal);
-    assert.equal(await terminal.end(), 0);
-    assert.match(terminal.screen, /^Cannot read \.env: illegal operation on a directory\.\n/);
-    assert.match(terminal.screen, /\nCannot save .* in \.env: it is not a regular file\.\n/);
-    assert.ok(terminal.screen.includes('Expires at'));
-    assert.deepEqual(files(cwd), ['.env']);
-  });
-
-  it('in a file that others can read are spoken of, with the command that mends it', inTerminal, async () => {
-    for (const mode of [0o644, 0o640, 0o600]) {
-      const cwd = folder();
-      writeFileSync(join(cwd, '.env'), '');
+  for (const { mode, warning } of [
+    { mode: 0o644, warning: 'Others can read it: chmod 600 .env\n' },
+    { mode: 0o640, warning: 'Others can read it: chmod 600 .env\n' },
+    { mode: 0o600, warning: '' },
+  ])
+    it(`${warning ? 'warns' : 'does not warn'} if the mode of .env is ${mode.toString(8)}`, inTerminal, async () => {
+      const cwd = folder({ '.env': '' });
       chmodSync(join(cwd, '.env'), mode);
-      const terminal = await typeAccountId(standIn, { cwd });
-      assert.equal(await terminal.end(), 0);
-      const told = mode === 0o600 ? '' : 'Others can read it: chmod 600 .env\n';
-      assert.ok(terminal.screen.includes(`\nSaved ZOOM_ACCOUNT_ID in .env.\n${told}\n`), terminal.screen);
-    }
-  });
+      const { screen } = await session({ env: withoutAccountId(zoom), cwd });
+      assert.ok(screen.includes(`\nSaved ZOOM_ACCOUNT_ID in .env.\n${warning}\n`), screen);
+    });
 
-  it('leave a file alone that has the name of the one beside .env in older versions', inTerminal, async () => {
+  it('does not overwrite a file named like the temporary file of older versions', inTerminal, async () => {
     const cwd = folder();
-    const terminal = new Terminal({ cwd, env: configured(standIn, { ZOOM_ACCOUNT_ID: undefined }) });
+    const terminal = new Terminal({ env: withoutAccountId(zoom), cwd });
     await terminal.see('? ZOOM_ACCOUNT_ID ›');
     const other = `.env.${terminal.pid}`;
     writeFileSync(join(cwd, other), 'KEEP=1');
-    terminal.type(`${ACCOUNT.ZOOM_ACCOUNT_ID}\r`);
+    terminal.type(`${ZOOM_ACCOUNT_ID}\r`);
     assert.equal(await terminal.end(), 0);
     assert.deepEqual(files(cwd), ['.env', other]);
     assert.equal(readFileSync(join(cwd, other), 'utf8'), 'KEEP=1');
   });
 
-  it('are used for the run where .env is a chain of links without an end', inTerminal, async () => {
+  it('gets a token even if .env is a folder', inTerminal, async () => {
     const cwd = folder();
-    symlinkSync('.env', join(cwd, '.env'));
-    const terminal = new Terminal({ env: host(), cwd });
-    await answerAll(terminal);
-    assert.equal(await terminal.end(), 0);
-    assert.match(terminal.screen, /\nCannot save .* in \.env: too many symbolic links encountered\.\n/);
+    mkdirSync(join(cwd, '.env'));
+    const { screen } = await session({ env: host(), cwd });
+    assert.match(screen, /^Cannot read \.env: illegal operation on a directory\.\n/);
+    assert.match(screen, /\nCannot save .* in \.env: it is not a regular file\.\n/);
+    assert.ok(screen.includes('Expires at'));
+    assert.deepEqual(files(cwd), ['.env']);
   });
 
-  const namespace = process.getuid?.() === 0 ? 'unshare --mount' : 'unshare --mount --user --map-root-user';
-  const inNamespace = { skip: lacking(`${namespace} mount -t tmpfs tmpfs .`) };
-  /** The script in a namespace of its own, in which a line of shell has mounted something first. */
-  const mounted = (mount: string, cwd: string) =>
-    new Terminal({
-      command: [...namespace.split(' '), 'bash', '-c', `${mount} && cd "$PWD" && ${S2S_LINE}; echo $?; ls -A`],
-      env: host(),
-      cwd,
-    });
-  for (const [name, options, why] of [
-    ['read-only folder', 'ro', 'read-only file system'],
-    ['full disk', 'size=4k', 'no space left on device'],
-  ] as const)
-    it(`are used for the run in a ${name}`, inNamespace, async () => {
+  it('gets a token even if .env is a link to itself', inTerminal, async () => {
+    const cwd = folder();
+    symlinkSync('.env', join(cwd, '.env'));
+    const { screen } = await session({ env: host(), cwd });
+    assert.match(screen, /\nCannot save .* in \.env: too many symbolic links encountered\.\n/);
+  });
+
+  const canMount = { skip: inTerminal.skip || skipUnless(`${UNSHARE.join(' ')} mount -t tmpfs tmpfs .`) };
+  /** Returns a command that mounts something with a line of shell, and then runs the script. */
+  const mounted = (mount: string) => [
+    ...[...UNSHARE, 'bash', '-c'],
+    `${mount} && cd "$PWD" && ${S2S_QUOTED}; echo $?; ls -A`,
+  ];
+
+  for (const { name, options, reason } of [
+    { name: 'the folder is read-only', options: 'ro', reason: 'read-only file system' },
+    { name: 'the disk is full', options: 'size=4k', reason: 'no space left on device' },
+  ])
+    it(`gets a token even if ${name}`, canMount, async () => {
       const fill = 'cd "$PWD" && { head -c 9999 /dev/zero > fill; ls -A; }';
-      const terminal = mounted(`mount -t tmpfs -o ${options} tmpfs . && ${fill}`, folder());
-      await answerAll(terminal);
-      await terminal.end();
-      assert.match(terminal.screen, new RegExp(`\nCannot save ZOOM_.* in \\.env: ${why}\\.\n`));
-      assert.match(terminal.screen, /\nExpires at .*\n0\n(fill\n)?$/);
+      const command = mounted(`mount -t tmpfs -o ${options} tmpfs . && ${fill}`);
+      const { screen } = await session({ command, env: host() });
+      assert.match(screen, new RegExp(`\nCannot save ZOOM_.* in \\.env: ${reason}\\.\n`));
+      assert.match(screen, /\nExpires at .*\n0\n(fill\n)?$/);
     });
 
-  for (const [name, mount] of [
-    ['mounted', 'mount --bind other .env'],
-    [
-      'mounted in a read-only folder',
-      'mount --bind . . && cd "$PWD" && mount --bind other .env && mount -o remount,bind,ro .',
-    ],
-  ] as const)
-    it(`are written into a file that cannot be replaced: ${name}`, inNamespace, async () => {
-      const cwd = folder();
-      writeFileSync(join(cwd, '.env'), '');
-      writeFileSync(join(cwd, 'other'), `KEEP=${'x'.repeat(99)}\nZOOM_ACCOUNT_ID='${'y'.repeat(99)} '\n`);
+  for (const { name, mount } of [
+    { name: 'a mount point', mount: 'mount --bind other .env' },
+    {
+      name: 'a mount point in a read-only folder',
+      mount: 'mount --bind . . && cd "$PWD" && mount --bind other .env && mount -o remount,bind,ro .',
+    },
+  ])
+    it(`overwrites .env if it is ${name}`, canMount, async () => {
+      const other = `KEEP=${'x'.repeat(99)}\nZOOM_ACCOUNT_ID='${'y'.repeat(99)} '\n`;
+      const cwd = folder({ '.env': '', other });
       const { ino } = statSync(join(cwd, 'other'));
-      const terminal = mounted(mount, cwd);
-      await terminal.answer('ZOOM_CLIENT_ID', `wrong\r${ACCOUNT.ZOOM_CLIENT_SECRET}\r`);
+      const terminal = new Terminal({ command: mounted(mount), env: host(), cwd });
+      await terminal.answer('ZOOM_CLIENT_ID', `wrong\r${ZOOM_CLIENT_SECRET}\r`);
       await terminal.see('Enter keeps a value.');
-      await terminal.answer('ZOOM_CLIENT_ID', `${ACCOUNT.ZOOM_CLIENT_ID}\r`);
+      await terminal.answer('ZOOM_CLIENT_ID', `${ZOOM_CLIENT_ID}\r`);
       await terminal.answer('ZOOM_CLIENT_SECRET', '\r');
       await terminal.see('ZOOM_ACCOUNT_ID is most likely wrong');
-      await terminal.answer('ZOOM_ACCOUNT_ID', `${ACCOUNT.ZOOM_ACCOUNT_ID}\r`);
+      await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_ACCOUNT_ID}\r`);
       await terminal.end();
       assert.match(terminal.screen, /\nExpires at .*\n0\n\.env +other\n$/);
       assert.equal(readFileSync(join(cwd, 'other'), 'utf8'), `KEEP=${'x'.repeat(99)}\n${DOTENV}`);
       assert.equal(statSync(join(cwd, 'other')).ino, ino);
     });
 
-  const isRoot = process.getuid?.() === 0 && 'root can write in any folder';
-  it(
-    'are written into a file that cannot be replaced: in a folder of others',
-    { skip: inTerminal.skip || isRoot },
-    async () => {
-      const cwd = folder();
-      writeFileSync(join(cwd, '.env'), 'KEEP=1\n');
-      chmodSync(cwd, 0o555);
-      const terminal = await typeAccountId(standIn, { cwd });
-      assert.equal(await terminal.end(), 0);
-      chmodSync(cwd, 0o755);
-      assert.equal(readFileSync(join(cwd, '.env'), 'utf8'), `KEEP=1\nZOOM_ACCOUNT_ID=${ACCOUNT.ZOOM_ACCOUNT_ID}\n`);
-    },
-  );
+  const needsUser = isRoot && 'root can write in any folder';
+  it('overwrites .env if its folder is not writable', { skip: inTerminal.skip || needsUser }, async () => {
+    const cwd = folder({ '.env': 'KEEP=1\n' });
+    chmodSync(cwd, 0o555);
+    const { dotenv } = await session({ env: withoutAccountId(zoom), cwd });
+    chmodSync(cwd, 0o755);
+    assert.equal(dotenv, `KEEP=1\nZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\n`);
+  });
 
-  it('are not saved with NODE_ENV=production', inTerminal, async () => {
-    const cwd = folder();
-    const terminal = new Terminal({ env: { ...host(), NODE_ENV: ' Production ' }, cwd });
-    await answerAll(terminal);
-    assert.equal(await terminal.end(), 0);
-    const note =
+  it('saves nothing if NODE_ENV is production', inTerminal, async () => {
+    const { screen, dotenv } = await session({ env: { ...host(), NODE_ENV: ' Production ' } });
+    const message =
       'NODE_ENV is production, so nothing is saved. Set in the target environment:\n' +
       'ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, and ZOOM_CLIENT_SECRET.\n';
-    assert.ok(terminal.screen.includes(note), terminal.screen);
-    assert.ok(!existsSync(join(cwd, '.env')));
+    assert.ok(screen.includes(message), screen);
+    assert.equal(dotenv, undefined);
   });
 
-  it('are refused by name where dotenv cannot represent them, and the others saved', inTerminal, async () => {
-    const cwd = folder();
-    const own = await ownStandIn((response) => json(response, 200, GRANTED));
-    const terminal = new Terminal({ env: { ZOOM_HOST: own.url }, cwd });
-    await terminal.answer('ZOOM_ACCOUNT_ID', `all'three"quotes\`and#\r`);
-    await terminal.answer('ZOOM_CLIENT_ID', 'id\r');
-    await terminal.answer('ZOOM_CLIENT_SECRET', '# "it\'s" $HOME \\n é\r');
-    assert.equal(await terminal.end(), 0);
-    assert.match(terminal.screen, /ZOOM_ACCOUNT_ID is not saved: dotenv has no way to write this value in \.env\./);
-    assert.match(terminal.screen, /Saved ZOOM_CLIENT_ID and ZOOM_CLIENT_SECRET in \.env\./);
-    assert.deepEqual(
-      { ...parse(readFileSync(join(cwd, '.env'))) },
-      { ZOOM_CLIENT_ID: 'id', ZOOM_CLIENT_SECRET: '# "it\'s" $HOME \\n é' },
-    );
+  it('skips a credential that dotenv cannot represent, and saves the others', inTerminal, async () => {
+    const server = await ownMockZoom(respondWith(200, TOKEN_RESPONSE));
+    const saved = { ZOOM_CLIENT_ID: 'id', ZOOM_CLIENT_SECRET: '# "it\'s" $HOME \\n é' };
+    const answers = { ZOOM_ACCOUNT_ID: `all'three"quotes\`and#`, ...saved };
+    const { screen, dotenv } = await session({ env: { ZOOM_HOST: server.url }, answers });
+    assert.match(screen, /ZOOM_ACCOUNT_ID is not saved: dotenv has no way to write this value in \.env\./);
+    assert.match(screen, /Saved ZOOM_CLIENT_ID and ZOOM_CLIENT_SECRET in \.env\./);
+    assert.deepEqual({ ...parse(dotenv!) }, saved);
   });
 
-  it('go to no host but Zoom and this machine', async () => {
-    const hosts = [
-      'example.com',
-      'https://example.com',
-      'zoom.us.example.com',
-      'evilzoom.us',
-      'zoom.us@example.com',
-      'http://zoom.us',
-      'ftp://zoom.us',
-      'http://192.0.2.1',
-      'http://localhost.example.com',
-      'http://127.0.0.1.example.com',
-      'https://[::2]',
-      '://',
-      'zoom.us\x1b[31m',
-      'zoom.us.',
-    ];
-    await Promise.all(
-      hosts.map(async (ZOOM_HOST) => {
-        const { code, stdout, stderr } = await run({ env: { ...ACCOUNT, ZOOM_HOST } });
-        assert.deepEqual({ code, stdout }, { code: 2, stdout: '' });
-        assert.match(
-          stderr,
-          /^ZOOM_HOST is "[\x20-\x7e]+", which is no host of Zoom's\.\nSet it to zoom\.us or zoomgov\.com, or unset it\.\n$/,
-        );
-      }),
-    );
-  });
+  for (const ZOOM_HOST of [
+    'example.com',
+    'https://example.com',
+    'zoom.us.example.com',
+    'evilzoom.us',
+    'zoom.us@example.com',
+    'http://zoom.us',
+    'ftp://zoom.us',
+    'http://192.0.2.1',
+    'http://localhost.example.com',
+    'http://127.0.0.1.example.com',
+    'https://[::2]',
+    '://',
+    'zoom.us\x1b[31m',
+    'zoom.us.',
+  ])
+    it(`rejects a host that is neither Zoom nor this machine: ${JSON.stringify(ZOOM_HOST)}`, async () => {
+      const stderr =
+        /^ZOOM_HOST is "[\x20-\x7e]+", which is no host of Zoom's\.\nSet it to zoom\.us or zoomgov\.com, or unset it\.\n$/;
+      expectRun(await run({ env: { ...ACCOUNT, ZOOM_HOST } }), { code: 2, stdout: '', stderr });
+    });
 
-  it("go to Zoom's hosts over https only, and to this machine", async () => {
-    const destinations = {
-      '': 'tls zoom.us:443',
-      'zoom.us': 'tls zoom.us:443',
-      'https://zoom.us/': 'tls zoom.us:443',
-      'ZOOM.US': 'tls zoom.us:443',
-      'zoomgov.com': 'tls zoomgov.com:443',
-      'https://eu01api.zoomgov.com': 'tls eu01api.zoomgov.com:443',
-      'https://localhost:1': 'tls localhost:1',
-      '127.9.9.9:1': 'tls 127.9.9.9:1',
-      'http://localhost:1': 'tcp localhost:1',
-      'http://[::1]:1': 'tcp ::1:1',
-    };
-    await Promise.all(
-      Object.entries(destinations).map(async ([ZOOM_HOST, destination]) => {
-        const S2S_DESTINATIONS = join(folder(), 'destinations');
-        const { code } = await run({ env: { ...ACCOUNT, ZOOM_HOST, S2S_DESTINATIONS } });
-        assert.equal(code, 1);
-        assert.equal(readFileSync(S2S_DESTINATIONS, 'utf8'), `${destination}\n`);
-      }),
-    );
-  });
+  for (const { ZOOM_HOST, destination } of [
+    { ZOOM_HOST: '', destination: 'tls zoom.us:443' },
+    { ZOOM_HOST: 'zoom.us', destination: 'tls zoom.us:443' },
+    { ZOOM_HOST: 'https://zoom.us/', destination: 'tls zoom.us:443' },
+    { ZOOM_HOST: 'ZOOM.US', destination: 'tls zoom.us:443' },
+    { ZOOM_HOST: 'zoomgov.com', destination: 'tls zoomgov.com:443' },
+    { ZOOM_HOST: 'https://eu01api.zoomgov.com', destination: 'tls eu01api.zoomgov.com:443' },
+    { ZOOM_HOST: 'https://localhost:1', destination: 'tls localhost:1' },
+    { ZOOM_HOST: '127.9.9.9:1', destination: 'tls 127.9.9.9:1' },
+    { ZOOM_HOST: 'http://localhost:1', destination: 'tcp localhost:1' },
+    { ZOOM_HOST: 'http://[::1]:1', destination: 'tcp ::1:1' },
+  ])
+    it(`connects to ${destination} if ZOOM_HOST is "${ZOOM_HOST}"`, async () => {
+      const S2S_DESTINATIONS = join(folder(), 'destinations');
+      expectRun(await run({ env: { ...ACCOUNT, ZOOM_HOST, S2S_DESTINATIONS } }), { code: 1 });
+      assert.equal(readFileSync(S2S_DESTINATIONS, 'utf8'), `${destination}\n`);
+    });
 });

@@ -1,16 +1,16 @@
-/** Whatever answers in Zoom's place: the exact token on stdout, or a plain sentence. For a long run S2S_RUNS=1000, with another S2S_SEED. */
+/** Random responses: the script prints exactly the token, or a plain message. For more cases, set S2S_RUNS and S2S_SEED. */
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { assertClean, configured, run, tcp } from './helpers.ts';
-import { ACCOUNT, BASIC, GRANTED } from './stand-in.ts';
+import { expectPlainText, expectRun, run, startTcpServer, withCredentials } from './helpers.ts';
+import { ACCOUNT, BASIC, TOKEN } from './mock-zoom.ts';
 
 const LANES = 4;
 const numRuns = Math.ceil(Number(process.env['S2S_RUNS'] ?? 12) / LANES);
 const seed = Number(process.env['S2S_SEED'] ?? 1);
 
-const nasty = fc.constantFrom(
+const hostile = fc.constantFrom(
   '\u001b[2J',
   '\u009b1m',
   '\u0007',
@@ -23,14 +23,14 @@ const nasty = fc.constantFrom(
   'é',
   '{}',
 );
-const words = fc.oneof(
+const text = fc.oneof(
   fc.string({ unit: 'binary' }),
-  fc.array(nasty).map((parts) => parts.join('x')),
+  fc.array(hostile).map((parts) => parts.join('x')),
 );
-const field = fc.oneof({ weight: 3, arbitrary: words }, { weight: 1, arbitrary: fc.jsonValue() });
-const answer = fc.record(
+const field = fc.oneof({ weight: 3, arbitrary: text }, { weight: 1, arbitrary: fc.jsonValue() });
+const response = fc.record(
   {
-    access_token: fc.oneof(fc.constant(GRANTED.access_token), fc.string({ minLength: 1 }), field),
+    access_token: fc.oneof(fc.constant(TOKEN), fc.string({ minLength: 1 }), field),
     expires_in: fc.oneof(fc.constant(3600), fc.double(), field),
     scope: field,
     reason: field,
@@ -41,12 +41,12 @@ const answer = fc.record(
   { requiredKeys: [] },
 );
 const body = fc.oneof(
-  { weight: 5, arbitrary: answer.map((value) => Buffer.from(JSON.stringify(value))) },
-  { weight: 1, arbitrary: fc.json().map((text) => Buffer.from(text)) },
+  { weight: 5, arbitrary: response.map((value) => Buffer.from(JSON.stringify(value))) },
+  { weight: 1, arbitrary: fc.json().map((json) => Buffer.from(json)) },
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 2000 }).map((bytes) => Buffer.from(bytes)) },
-  { weight: 1, arbitrary: words.map((text) => Buffer.from(`<html>${text}`)) },
+  { weight: 1, arbitrary: text.map((html) => Buffer.from(`<html>${html}`)) },
 );
-// What asks to be tried again costs seconds: it is here, but rarely.
+// Picks transient errors rarely, because a retry takes seconds.
 const status = fc.oneof(
   { weight: 10, arbitrary: fc.constantFrom(200, 200, 200, 400, 401, 403) },
   {
@@ -78,8 +78,8 @@ const status = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(408, 429, 500, 502, 503, 504) },
 );
 const value = fc.oneof(
-  words.map((text) =>
-    Buffer.from(text, 'latin1')
+  text.map((value) =>
+    Buffer.from(value, 'latin1')
       .toString('latin1')
       .replace(/[\r\n]/g, ''),
   ),
@@ -112,8 +112,8 @@ const headers = fc.dictionary(
 );
 const wait = fc.constantFrom('0', '-1', 'soon', '31', '99999999999999999999', 'Thu, 01 Jan 2099 00:00:00 GMT');
 
-/** The token that the script has to print, for an answer that HTTP has brought whole. */
-function grantedToken(status: number, bytes: Buffer): string | undefined {
+/** Returns the token that the script has to print for a complete response, or undefined. */
+function findToken(status: number, bytes: Buffer): string | undefined {
   try {
     const { access_token: token } = JSON.parse(bytes.toString());
     return status >= 200 && status < 300 && /^[\x20-\x7e]+$/.test(token) && typeof token === 'string'
@@ -124,24 +124,23 @@ function grantedToken(status: number, bytes: Buffer): string | undefined {
   }
 }
 
-it(`Zoom, or whatever answers in its place, gets a token or a plain sentence (S2S_SEED=${seed})`, async () => {
+it(`prints a token or a plain message, whatever a server responds (S2S_SEED=${seed})`, async () => {
   const lane = async (_: unknown, nth: number) => {
-    let reply: Buffer = Buffer.alloc(0);
-    const { url } = await tcp((socket) => socket.once('data', () => socket.end(reply)));
+    let bytes: Buffer = Buffer.alloc(0);
+    const { url } = await startTcpServer((socket) => socket.once('data', () => socket.end(bytes)));
     const property = fc.asyncProperty(status, headers, wait, body, async (status, headers, wait, body) => {
       const lines = Object.entries({ ...headers, 'Retry-After': wait }).map(([name, value]) => `${name}: ${value}\r\n`);
-      reply = Buffer.concat([Buffer.from(`HTTP/1.1 ${status} Status\r\n${lines.join('')}\r\n`, 'latin1'), body]);
-      const { code, signal, stdout, stderr } = await run({ args: ['--token'], env: configured({ url }) });
-      if (code === 0) {
-        assert.equal(stdout, `${grantedToken(status, body)}\n`);
-        assert.match(stderr, /^(\S+ [^\n]*; trying again in [^\n]*\n)*$/);
+      bytes = Buffer.concat([Buffer.from(`HTTP/1.1 ${status} Status\r\n${lines.join('')}\r\n`, 'latin1'), body]);
+      const result = await run({ args: ['--token'], env: withCredentials({ url }) });
+      if (result.code === 0) {
+        const stderr = /^(\S+ [^\n]*; trying again in [^\n]*\n)*$/;
+        expectRun(result, { stdout: `${findToken(status, body)}\n`, stderr });
       } else {
-        assert.deepEqual([code, signal, stdout], [1, null, '']);
-        assert.match(stderr, /^(?:[^\n]+\n){1,8}$/);
-        assertClean({ stdout, stderr });
+        expectRun(result, { code: 1, stdout: '', stderr: /^(?:[^\n]+\n){1,8}$/ });
+        expectPlainText(result);
         const isHttp = !/[\x00-\x08\x0a-\x1f\x7f]/.test(Object.values(headers).join(''));
         if (!isHttp || 'Transfer-Encoding' in headers || 'Upgrade' in headers) return;
-        assert.equal(grantedToken(status === 204 ? 0 : status, body), undefined, 'a token that Zoom gave is not lost');
+        assert.equal(findToken(status === 204 ? 0 : status, body), undefined, 'a token in the response is printed');
       }
     });
     await fc.assert(property, { seed: seed + nth, numRuns, endOnFailure: true, includeErrorInReport: true });

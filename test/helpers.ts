@@ -1,4 +1,4 @@
-/** Runs the script as its user does: as a process, in a terminal, beside a clipboard. */
+/** Runs the script as a user would: as a process, in a terminal, with a clipboard. */
 
 import assert from 'node:assert/strict';
 import { type SpawnOptions, spawn, spawnSync } from 'node:child_process';
@@ -6,79 +6,102 @@ import { EventEmitter, once } from 'node:events';
 import { chownSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { after } from 'node:test';
+import { after, before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import type { IPty } from '@lydell/node-pty';
-import { ACCOUNT, BASIC, type Handler, type Tls, certificate, startStandIn } from './stand-in.ts';
+import { ACCOUNT, BASIC, type Handler, type Tls, createCertificate, startMockZoom } from './mock-zoom.ts';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 const tsx = join(root, 'node_modules/tsx/dist');
 const script = join(root, 's2s.ts');
-const stripsTypes = process.env['S2S_RUNNER'] === 'node';
+const withoutTsx = process.env['S2S_RUNNER'] === 'node';
 
-/** The command that starts the script: with S2S_RUNNER=node Node itself, which strips types from 22.18 on; else tsx. */
-export const S2S = [process.execPath, ...(stripsTypes ? [] : [join(tsx, 'cli.mjs')]), script];
+/** Starts the script: with tsx or, if S2S_RUNNER is "node", with Node alone, which strips types in 22.18 or later. */
+export const S2S = [process.execPath, ...(withoutTsx ? [] : [join(tsx, 'cli.mjs')]), script];
 
 /**
- * The same in one process, in half the time: what most tests run. tsx's own process kills the script that has not reacted
- * to a signal within 60 ms. A process that lives so briefly spends a quarter of its time on optimizing tsx.
+ * Starts the script in half the time, for most tests: without the parent process that tsx adds, which also kills a
+ * script that does not react to a signal within 60 ms.
  */
-export const S2S_ALONE = [
+export const S2S_IN_PROCESS = [
   process.execPath,
-  ...(stripsTypes ? [] : ['--no-opt', `--import=${pathToFileURL(join(tsx, 'esm/index.mjs'))}`]),
+  // Without --no-opt, so short a process would spend a quarter of its time on optimizing tsx.
+  ...(withoutTsx ? [] : ['--no-opt', `--import=${pathToFileURL(join(tsx, 'esm/index.mjs'))}`]),
   script,
 ];
 
-/** The same for a shell. */
-export const S2S_LINE = S2S.map((word) => `'${word}'`).join(' ');
+/** Starts the script from a shell. */
+export const S2S_QUOTED = S2S.map((part) => `'${part}'`).join(' ');
+
+/** Returns a command that runs the script in a shell, followed by the rest of a command line, such as a redirection. */
+export function inBash(rest: string): string[] {
+  return ['bash', '-c', `${S2S_QUOTED} ${rest}`];
+}
 
 export type Env = Record<string, string | undefined>;
 
-/** For NODE_OPTIONS: nothing that is started reaches more than loopback. */
-export const OFFLINE = `--require=${JSON.stringify(join(root, 'test/offline.cjs'))}`;
-
-/** The temporary folder of whatever a file's tests start: tsx keeps what it has compiled there. */
+/** Is shared by all processes that a file's tests start, because tsx keeps its cache in it. */
 const temporary = folder();
 
 /**
- * An environment of nothing but what a process needs: no credentials, no display, no proxy, a home of its own, and
- * nowhere to go but loopback. It is that of an SSH session, where no system's clipboard is touched.
+ * Returns a minimal environment: no credentials, display or proxy, its own home, loopback only. It looks like an SSH
+ * session, so the system clipboard is never touched.
  */
 export function environment(env: Env = {}): Record<string, string> {
   const home = folder();
-  const needed = ['PATH', 'PATHEXT', 'SystemRoot', 'ComSpec'].map((name) => [name, process.env[name]]);
+  const inherited = ['PATH', 'PATHEXT', 'SystemRoot', 'ComSpec'].map((name) => [name, process.env[name]]);
   const all = {
-    ...Object.fromEntries(needed),
+    ...Object.fromEntries(inherited),
     ...{ HOME: home, USERPROFILE: home, TMPDIR: temporary, TEMP: temporary, TMP: temporary },
     TERM: 'xterm-256color',
     SSH_CONNECTION: '192.0.2.1 50000 192.0.2.2 22',
-    NODE_OPTIONS: OFFLINE,
+    NODE_OPTIONS: `--require=${JSON.stringify(join(root, 'test/offline.cjs'))}`,
     ...env,
   };
   return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
-/** Everything the script needs to get a token from a stand-in without asking. */
-export function configured(standIn: { url: string }, env: Env = {}): Env {
-  return { ...ACCOUNT, ZOOM_HOST: standIn.url, ...env };
+/** Returns the variables with which the script gets a token from a server without prompting. */
+export function withCredentials(server: { url: string }, env: Env = {}): Env {
+  return { ...ACCOUNT, ZOOM_HOST: server.url, ...env };
 }
 
-/** A new empty folder, removed after the tests of its file. */
-export function folder(): string {
+/** Returns the same without the account ID, so that the script prompts for it. */
+export function withoutAccountId(server: { url: string }): Env {
+  return withCredentials(server, { ZOOM_ACCOUNT_ID: undefined });
+}
+
+/** Creates a folder with the given files, to be deleted after the tests of the current file. */
+export function folder(content: Record<string, string | Uint8Array> = {}): string {
   const path = realpathSync(mkdtempSync(join(tmpdir(), 's2s-test-')));
   after(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }));
+  for (const [name, data] of Object.entries(content)) writeFileSync(join(path, name), data);
   return path;
+}
+
+/** Lists a folder, including hidden files. */
+export function files(path: string): string[] {
+  return readdirSync(path).sort();
+}
+
+/** Returns the text of .env in a folder, or undefined if it is not there or not a file. */
+export function dotenv(cwd: string): string | undefined {
+  try {
+    return readFileSync(join(cwd, '.env'), 'utf8');
+  } catch {
+    return undefined;
+  }
 }
 
 export type Run = { args?: string[]; env?: Env; cwd?: string; command?: string[] } & Pick<SpawnOptions, 'shell'>;
 export type Result = { code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string; ms: number };
 
 /** Starts the script without a terminal. */
-export function start({ args = [], env = {}, cwd = folder(), command = S2S_ALONE, shell = false }: Run) {
+export function start({ args = [], env = {}, cwd = folder(), command = S2S_IN_PROCESS, shell = false }: Run) {
   const [file = '', ...rest] = [...command, ...args];
   const started = performance.now();
   const child = spawn(file, rest, { cwd, env: environment(env), shell, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -88,68 +111,66 @@ export function start({ args = [], env = {}, cwd = folder(), command = S2S_ALONE
       text(child.stderr),
       once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>,
     ]);
-    assertSecret(args.includes('--token') ? stderr : stdout + stderr); // The token is Zoom's, whatever is in it.
+    // With --token, stdout is whatever the server sends as a token, which may include the secret.
+    expectNoSecret(args.includes('--token') ? stderr : stdout + stderr);
     return { code, signal, stdout, stderr, ms: performance.now() - started };
   })();
   return { child, result };
 }
 
-/** Runs the script without a terminal, to its end. */
+/** Runs the script without a terminal. */
 export function run(options: Run): Promise<Result> {
   return start(options).result;
 }
 
-/** A command line for the shell that runs the script, for redirections and pipes. */
-export function shell(after: string): string[] {
-  return ['bash', '-c', `${S2S_LINE} ${after}`];
-}
-
 const pty = await import('@lydell/node-pty').catch(() => undefined);
-/** The options of a test that needs a terminal. */
+/** Options for tests that need a terminal. */
 export const inTerminal = {
   skip:
-    (process.platform === 'win32' && "the questions have not been tried in Windows' console") ||
-    (!pty && 'the pseudo-terminal has no build for this system'),
+    (process.platform === 'win32' && 'prompts have not been tested in the Windows console') ||
+    (!pty && 'node-pty has no build for this system'),
 };
 
-// The shell says how the command ended, and whether the terminal is as it was; it holds the terminal until all is read.
-const WATCHED = `trap : INT
+// Reports the exit code and whether the terminal mode changed, in an escape sequence; then holds the terminal until all
+// output is read.
+const WRAPPER = `trap : INT
   mode=$(stty -g)
   sh -c 'echo $$ >"$HOME/pid"; exec "$@"' sh "$@"
   printf '\\033]s2s;%d;%s\\007' $? "$([ "$(stty -g)" = "$mode" ] || echo changed)"
   read -r _`;
-const END = /\x1b\]s2s;(\d+);(.*)\x07/;
+const REPORT = /\x1b\]s2s;(\d+);(.*)\x07/;
 
-/** The script in a pseudo-terminal of 80 columns. */
+/** Runs the script in a terminal that is 80 columns wide. */
 export class Terminal {
-  #sent = '';
+  #output = '';
   #seen = 0;
   #pty: IPty;
   #home: string;
-  #news = new EventEmitter();
+  #events = new EventEmitter();
 
-  constructor({ args = [], env = {}, cwd = folder(), command = S2S_ALONE }: Run) {
-    const given = environment(env);
-    this.#home = given['HOME'] ?? '';
-    this.#pty = pty!.spawn('sh', ['-c', WATCHED, 'sh', ...command, ...args], { cols: 80, rows: 24, cwd, env: given });
+  constructor({ args = [], env = {}, cwd = folder(), command = S2S_IN_PROCESS }: Run) {
+    const fullEnv = environment(env);
+    this.#home = fullEnv['HOME'] ?? '';
+    const options = { cols: 80, rows: 24, cwd, env: fullEnv };
+    this.#pty = pty!.spawn('sh', ['-c', WRAPPER, 'sh', ...command, ...args], options);
     this.#pty.onData((data) => {
-      this.#sent += data;
-      this.#news.emit('data');
+      this.#output += data;
+      this.#events.emit('data');
     });
     after(() => this.#pty.kill());
   }
 
-  /** All that the command has sent to the terminal. */
+  /** Returns the output so far. */
   get raw(): string {
-    return this.#sent.replace(END, '');
+    return this.#output.replace(REPORT, '');
   }
 
-  /** What a person reads: no escape sequences, no carriage returns. */
+  /** Returns the output so far without escape sequences and carriage returns. */
   get screen(): string {
     return stripVTControlCharacters(this.raw.replace(/\x1b[78]/g, '')).replaceAll('\r', '');
   }
 
-  /** The process of the command. */
+  /** Returns the process ID of the command. */
   get pid(): number {
     return Number(readFileSync(join(this.#home, 'pid'), 'utf8'));
   }
@@ -158,71 +179,123 @@ export class Terminal {
     this.#pty.write(keys);
   }
 
-  async #until<T>(find: () => T | undefined, what: string): Promise<T> {
+  async #waitFor<T>(find: () => T | undefined, description: string): Promise<T> {
     const signal = AbortSignal.timeout(60_000);
     for (;;) {
       const found = find();
       if (found !== undefined) return found;
-      if (signal.aborted || END.test(this.#sent))
-        throw new Error(`Not seen: ${what} in ${JSON.stringify(this.screen)}`);
-      await once(this.#news, 'data', { signal }).catch(() => {});
+      if (signal.aborted || REPORT.test(this.#output))
+        throw new Error(`Did not find ${description} in ${JSON.stringify(this.screen)}`);
+      await once(this.#events, 'data', { signal }).catch(() => {});
     }
   }
 
-  /** Waits until something new is on the screen. */
-  async see(what: string): Promise<void> {
-    const at = await this.#until(() => {
-      const index = this.screen.indexOf(what, this.#seen);
-      return index < 0 ? undefined : index;
-    }, what);
-    this.#seen = at + what.length;
+  /** Waits for text to appear after what was last seen. */
+  async see(expected: string): Promise<void> {
+    const index = await this.#waitFor(() => {
+      const found = this.screen.indexOf(expected, this.#seen);
+      return found < 0 ? undefined : found;
+    }, expected);
+    this.#seen = index + expected.length;
   }
 
-  /** Answers a question when it is asked. */
-  async answer(question: string, keys: string): Promise<void> {
-    await this.see(`? ${question} ›`);
+  /** Waits for a prompt and answers it. */
+  async answer(prompt: string, keys: string): Promise<void> {
+    await this.see(`? ${prompt} ›`);
     this.type(keys);
   }
 
-  /** The exit code, when the last of the output has come. */
+  /** Waits for the exit code and for all output. */
   async end(): Promise<number> {
-    const [, code, mode] = await this.#until(() => END.exec(this.#sent) ?? undefined, 'the end');
-    assert.equal(mode, '', 'the terminal is as it was');
-    assertSecret(this.raw);
+    const [, code, mode] = await this.#waitFor(() => REPORT.exec(this.#output) ?? undefined, 'the exit code');
+    assert.equal(mode, '', 'the terminal mode is restored');
+    expectNoSecret(this.raw);
     return Number(code);
   }
 }
 
-/** Answers all three questions as the stand-in's customer. */
-export async function answerAll(terminal: Terminal): Promise<void> {
-  for (const [name, value] of Object.entries(ACCOUNT)) await terminal.answer(name, `${value}\r`);
+export type Session = Run & {
+  /** Is typed at each prompt, in this order, followed by Enter. The default is those of the mock account not in `env`. */
+  answers?: Partial<typeof ACCOUNT>;
+  /** Is the expected exit code; the default is 0. */
+  code?: number;
+};
+
+/** Runs the script in a terminal and answers its prompts. */
+export async function session({ answers, code = 0, cwd = folder(), ...options }: Session) {
+  const missing = Object.entries(ACCOUNT).filter(([name]) => !options.env?.[name]);
+  const terminal = new Terminal({ cwd, ...options });
+  for (const [name, value] of answers ? Object.entries(answers) : missing) await terminal.answer(name, `${value}\r`);
+  const exitCode = await terminal.end();
+  const { screen, raw } = terminal;
+  assert.deepEqual({ code: exitCode, screen }, { code, screen });
+  return { screen, raw, dotenv: dotenv(cwd) };
 }
 
-/** The script in a terminal, asked for the account ID alone, which is typed: that is what it then saves. */
-export async function typeAccountId(standIn: { url: string }, options: Omit<Run, 'env'>): Promise<Terminal> {
-  const terminal = new Terminal({ ...options, env: configured(standIn, { ZOOM_ACCOUNT_ID: undefined }) });
-  await terminal.answer('ZOOM_ACCOUNT_ID', `${ACCOUNT.ZOOM_ACCOUNT_ID}\r`);
-  return terminal;
+/** Compares a result with those fields that are given; a RegExp has to match. */
+export function expectRun(
+  result: Pick<Result, 'code' | 'stdout' | 'stderr'>,
+  expected: { code?: number; stdout?: string | RegExp; stderr?: string | RegExp },
+): void {
+  const { code, stdout, stderr } = result;
+  // Replaces each RegExp that matches by what it matches, so that a failure shows all fields and marks the wrong ones.
+  const matched = Object.entries(expected).map(([name, value]) => {
+    const actual = result[name as keyof typeof expected];
+    return [name, value instanceof RegExp && value.test(String(actual)) ? actual : value];
+  });
+  assert.deepEqual({ code, stdout, stderr }, { code, stdout, stderr, ...Object.fromEntries(matched) });
 }
 
-/** A stand-in for Zoom of a test's own, until its end. */
-export async function ownStandIn(handler?: Handler, tls?: Tls) {
-  const started = await startStandIn(handler, tls);
-  after(() => started.close());
-  return started;
+/** Expects exit code 1 and exactly this message, where HOST stands for the server. */
+export async function expectFailure(server: { url: string }, message: string, env: Env = {}): Promise<Result> {
+  const result = await run({ env: withCredentials(server, env) });
+  const stderr = message.replaceAll('HOST', new URL(server.url).host);
+  expectRun(result, { code: 1, stdout: '', stderr });
+  expectPlainText(result);
+  return result;
 }
 
-/** The same over TLS, as a host whose certificate is trusted by way of the variable. */
-export async function trustedStandIn(host: string) {
-  const tls = await certificate(host);
-  const NODE_EXTRA_CA_CERTS = join(folder(), 'ca.pem');
-  writeFileSync(NODE_EXTRA_CA_CERTS, tls.cert);
-  return { ...(await ownStandIn(undefined, tls)), NODE_EXTRA_CA_CERTS };
+/** Expects no stack trace, no misprinted value and no control character, which a terminal might act on. */
+export function expectPlainText({ stdout, stderr }: Pick<Result, 'stdout' | 'stderr'>): void {
+  assert.doesNotMatch(stderr, /undefined|\bNaN\b|Invalid Date|\[object|^\s+at |Error:/m);
+  assert.doesNotMatch(stdout + stderr, /[^\n\P{C}]/u);
 }
 
-/** A server that does to each connection as told, until the end of the test. */
-export async function tcp(
-  onConnection: (socket: Socket) => void,
+/** Expects output without the client secret. Is called on the output of every test. */
+function expectNoSecret(output: string): void {
+  for (const secret of [ACCOUNT.ZOOM_CLIENT_SECRET, BASIC])
+    assert.ok(!output.includes(secret), `the output contains the secret: ${output}`);
+}
+
+/** Starts a mock server for all tests of the current suite. */
+export function sharedMockZoom(): { readonly url: string } {
+  let server: Awaited<ReturnType<typeof startMockZoom>> | undefined;
+  before(async () => (server = await startMockZoom()));
+  after(() => server?.close());
+  return {
+    get url() {
+      return server!.url;
+    },
+  };
+}
+
+/** Starts a mock server for the current test. */
+export async function ownMockZoom(handler?: Handler, tls?: Tls) {
+  const server = await startMockZoom(handler, tls);
+  after(() => server.close());
+  return server;
+}
+
+/** Starts a mock server over TLS for the current test. Its certificate is valid for a host and in NODE_EXTRA_CA_CERTS. */
+export async function ownTrustedMockZoom(host: string) {
+  const tls = await createCertificate(host);
+  const NODE_EXTRA_CA_CERTS = join(folder({ 'ca.pem': tls.cert }), 'ca.pem');
+  return { ...(await ownMockZoom(undefined, tls)), NODE_EXTRA_CA_CERTS };
+}
+
+/** Starts a TCP server for the current test. */
+export async function startTcpServer(
+  onConnection: (socket: Socket) => void = () => {},
 ): Promise<{ url: string; host: string; port: number; server: Server }> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -239,32 +312,8 @@ export async function tcp(
   return { url: `http://${host}`, host, port, server };
 }
 
-/** No exit may tell the secret: every output of every test is searched for it. */
-function assertSecret(output: string): void {
-  for (const secret of [ACCOUNT.ZOOM_CLIENT_SECRET, BASIC]) assert.ok(!output.includes(secret), 'the secret is told');
-}
-
-/** No failure may show a stack, or send control characters to the terminal. */
-export function assertClean({ stdout, stderr }: Pick<Result, 'stdout' | 'stderr'>): void {
-  assert.doesNotMatch(stderr, /undefined|\bNaN\b|Invalid Date|\[object|^\s+at |Error:/m);
-  assert.doesNotMatch(stdout + stderr, /[^\n\P{C}]/u);
-}
-
-/** Runs the script to a failure; checks exit code 1 and exactly these words, in which HOST is the server. */
-export async function fails(server: { url: string }, expected: string, env: Env = {}): Promise<Result> {
-  const result = await run({ env: configured(server, env) });
-  const { code, stdout, stderr } = result;
-  const words = expected.replaceAll('HOST', new URL(server.url).host);
-  assert.deepEqual({ code, stdout, stderr }, { code: 1, stdout: '', stderr: words });
-  assertClean(result);
-  return result;
-}
-
-/**
- * Why a test cannot run here: a reason to skip it, or false. Each probe is a command line that has to succeed.
- * With CI=true nothing may be missing on Linux.
- */
-export function lacking(...probes: string[]): string | false {
+/** Returns a reason to skip a test if a probe command fails, or false. In CI on Linux a failing probe is an error. */
+export function skipUnless(...probes: string[]): string | false {
   for (const probe of probes) {
     const { status, stderr } = spawnSync(probe, { shell: true, encoding: 'utf8', cwd: tmpdir() });
     if (status === 0) continue;
@@ -275,25 +324,30 @@ export function lacking(...probes: string[]): string | false {
   return false;
 }
 
-/** Why only Linux can run a test: a reason to skip it, or false. */
-export const onlyLinux = process.platform !== 'linux' && 'only Linux can be without a display';
+/** Is a reason to skip a test that needs a system without a display, or false. */
+export const notLinux = process.platform !== 'linux' && 'only Linux can be without a display';
 
-/** Why nothing can stand in for the clipboard's helper: a reason to skip a test, or false. */
-export const noHelper = process.platform === 'win32' && 'Windows has its clipboard without a helper in PATH';
+/** Is a reason to skip a test that needs fakeClipboard(), or false. */
+export const noFakeClipboard = process.platform === 'win32' && 'the clipboard of Windows needs no command from PATH';
 
-/** The environment of a clipboard whose helper runs a line of shell: in place of xsel, on a Mac of pbcopy. */
-export function helper(line: string): Env {
+/** Returns an environment whose clipboard command (xsel, or pbcopy on macOS) runs a line of shell instead. */
+export function fakeClipboard(line: string): Env {
   const bin = folder();
   const name = process.platform === 'darwin' ? 'pbcopy' : 'xsel';
   writeFileSync(join(bin, name), `#!/bin/sh\n${line}\n`, { mode: 0o755 });
   return { PATH: `${bin}:${process.env['PATH']}`, DISPLAY: ':54321', SSH_CONNECTION: undefined };
 }
 
-/** The commands that have to be there for startX11 and startWayland. */
+export const isRoot = process.getuid?.() === 0;
+
+/** Runs a command that may mount file systems: in its own namespace, as root of its own user namespace if need be. */
+export const UNSHARE = ['unshare', '--mount', ...(isRoot ? [] : ['--user', '--map-root-user'])];
+
+/** Probes for startX11() and startWayland(). */
 export const X11 = ['Xvfb -help', 'xclip -version'];
 export const WAYLAND = ['sway --version', 'wl-copy --version', 'wl-paste --version'];
 
-/** An X11 display of a test's own, without a screen, until its end. */
+/** Starts an X11 server without a screen for the current test. */
 export async function startX11() {
   const server = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', '64x64x24', '-nolisten', 'tcp'], {
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
@@ -303,26 +357,25 @@ export async function startX11() {
   const DISPLAY = `:${String(number).trim()}`;
   return {
     env: { DISPLAY, SSH_CONNECTION: undefined },
-    /** The same display as sshd forwards it: over TCP. */
+    /** Makes the display available over TCP, like `ssh -X`. */
     async forward() {
-      const { port } = await tcp((socket) => {
+      const { port } = await startTcpServer((socket) => {
         const x11 = connect(`/tmp/.X11-unix/X${DISPLAY.slice(1)}`).on('error', () => {});
         socket.pipe(x11).pipe(socket);
       });
       return { DISPLAY: `localhost:${port - 6000}` };
     },
-    paste: async () => {
+    async paste() {
       const { code, stdout } = await run({ command: ['xclip', '-selection', 'clipboard', '-out'], env: { DISPLAY } });
       return code === 0 ? stdout : undefined;
     },
   };
 }
 
-/** A Wayland compositor without a screen, and with a seat, which a clipboard belongs to. Sway does not run as root. */
+/** Starts a Wayland compositor for the current test. It has no screen but a seat, to which a clipboard belongs. */
 export async function startWayland() {
   const runtime = folder();
-  const isRoot = process.getuid?.() === 0;
-  const nobody = 65534;
+  const nobody = 65534; // Sway does not run as root.
   if (isRoot) chownSync(runtime, nobody, nobody);
   const compositor = spawn('sway', ['--config', '/dev/null'], {
     stdio: 'ignore',
@@ -337,7 +390,7 @@ export async function startWayland() {
   });
   after(() => compositor.kill());
   let socket: string | undefined;
-  while (!(socket = readdirSync(runtime).find((name) => /^wayland-\d+$/.test(name)))) await sleep(50);
+  while (!(socket = files(runtime).find((name) => /^wayland-\d+$/.test(name)))) await sleep(50);
   const env = {
     XDG_RUNTIME_DIR: runtime,
     WAYLAND_DISPLAY: socket,
@@ -349,6 +402,3 @@ export async function startWayland() {
     paste: async () => (await run({ command: ['wl-paste', '--no-newline'], env })).stdout,
   };
 }
-
-/** Files in a folder, dotfiles too. */
-export const files = (path: string): string[] => readdirSync(resolve(path)).sort();

@@ -1,6 +1,6 @@
 /**
- * Preloaded into whatever a test starts: no name but loopback's is looked up, and nothing else is connected to.
- * With $S2S_DESTINATIONS nothing at all is, and where it wanted to go is added to that file, a line each.
+ * Preloaded into every process a test starts: blocks lookups and connections beyond loopback. With $S2S_DESTINATIONS,
+ * blocks all connections and appends their destinations to that file, one per line.
  */
 'use strict';
 const dns = require('node:dns');

@@ -1,19 +1,19 @@
-/** The picture in the README: a first run as a terminal shows it. `npm run picture` draws it anew. */
+/** The picture in the README shows a first run. `npm run picture` redraws it. */
 
 import assert from 'node:assert/strict';
 import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import xterm from '@xterm/headless';
-import { Terminal, answerAll, folder, helper, inTerminal, noHelper, ownStandIn, root } from './helpers.ts';
+import { fakeClipboard, folder, inTerminal, noFakeClipboard, ownMockZoom, root, session } from './helpers.ts';
 
 const file = new URL('../.github/first-run.svg', import.meta.url);
 const WIDTH = 8.4;
 const HEIGHT = 18;
-/** By the terminal's numbers: red, green, cyan, grey. */
+/** Holds the terminal's red, green, cyan and gray. */
 const COLORS: Record<number, string> = { 1: '#ff7b72', 2: '#3fb950', 6: '#39c5cf', 8: '#8b949e' };
 
-/** What a terminal shows of the bytes it was sent, as an image. */
+/** Returns an SVG image of what a terminal shows. */
 async function draw(bytes: string): Promise<string> {
   const screen = new xterm.Terminal({ cols: 80, rows: 24, allowProposedApi: true });
   await new Promise<void>((done) => screen.write(bytes, done));
@@ -29,10 +29,10 @@ async function draw(bytes: string): Promise<string> {
     return runs
       .filter(({ text }) => text.trim())
       .map(({ x, style, text }) => {
-        const words = text.trimEnd().replace(/[&<>]/g, (char) => `&#${char.charCodeAt(0)};`);
+        const escaped = text.trimEnd().replace(/[&<>]/g, (char) => `&#${char.charCodeAt(0)};`);
         const [left, length] = [x + 2, text.trimEnd().length].map((columns) => (columns * WIDTH).toFixed(1));
         const place = `x="${left}" y="${(y + 2) * HEIGHT}" textLength="${length}"`;
-        return `<text ${place} ${style}>${words}</text>\n`;
+        return `<text ${place} ${style}>${escaped}</text>\n`;
       })
       .join('');
   });
@@ -43,23 +43,21 @@ ${rows.join('')}</svg>
 `;
 }
 
-it('the picture in the README is a first run', { skip: inTerminal.skip || noHelper }, async () => {
+it('shows a first run in the picture in the README', { skip: inTerminal.skip || noFakeClipboard }, async () => {
   const cwd = folder();
   for (const name of ['s2s.ts', 'package.json', 'node_modules']) symlinkSync(join(root, name), join(cwd, name));
-  const { url } = await ownStandIn();
-  const terminal = new Terminal({
+  const { url } = await ownMockZoom();
+  const { raw } = await session({
     cwd,
     command: ['sh', '-c', "echo '$ npx tsx s2s.ts'; npx tsx s2s.ts"],
     env: {
-      ...helper('cat > /dev/null'),
+      ...fakeClipboard('cat > /dev/null'),
       ZOOM_HOST: url,
       npm_config_loglevel: 'silent',
       npm_config_update_notifier: 'false',
     },
   });
-  await answerAll(terminal);
-  assert.equal(await terminal.end(), 0);
-  const svg = await draw(terminal.raw.replace(/at \d\d:\d\d/, 'at 15:04'));
+  const svg = await draw(raw.replace(/at \d\d:\d\d/, 'at 15:04'));
   if (process.argv.includes('draw')) writeFileSync(file, svg);
-  assert.equal(svg, readFileSync(file, 'utf8'), 'npm run picture draws it anew');
+  assert.equal(svg, readFileSync(file, 'utf8'), 'npm run picture redraws it');
 });

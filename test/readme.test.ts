@@ -1,4 +1,4 @@
-/** The README: its commands are run as written, and each row of its table is what the script says, with that exit code. */
+/** The README: its commands run as written, and the messages and exit codes in its table are right. */
 
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -6,41 +6,41 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import {
   type Result,
-  Terminal,
-  configured,
   folder,
   inTerminal,
-  lacking,
-  ownStandIn,
+  ownMockZoom,
   root,
   run,
-  typeAccountId,
+  session,
+  skipUnless,
+  withCredentials,
+  withoutAccountId,
 } from './helpers.ts';
-import { DOTENV, TOKEN, json } from './stand-in.ts';
+import { DOTENV, TOKEN, respondWith } from './mock-zoom.ts';
 
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 
-/** What can be typed, a paragraph at a time. */
+/** Holds each paragraph of each code block. */
 const commands = [...readme.matchAll(/^```sh\n(.*?)\n```$/gms)].flatMap(([, block = '']) => block.split('\n\n'));
 
-/** What only a fresh clone can show: CI and a person run it. */
-const BY_HAND = ['npm cit'];
+/** Holds commands that CI runs, in a fresh clone. */
+const RUN_BY_CI = ['npm cit'];
 
-/** What is not on this machine: the registry, Zoom's API, a server, a password manager. */
-const ELSEWHERE = `
+/** Replaces commands that need the npm registry, Zoom's API, a remote machine, or a password manager. */
+const FAKES = `
   npm() { test "$*" = install; }
   curl() { echo "$2" "$3"; }
   ssh() { cd; sh -c "$3"; }
   op() { "\${@:3}"; }
 `;
 
-describe('a command in the README', { concurrency: 2, skip: lacking('bash --version') }, () => {
-  for (const command of commands.filter((command) => !BY_HAND.includes(command))) {
-    const cannot = /\bnode ~/.test(command) && !process.features.typescript;
-    const skip = cannot && `Node ${process.version} does not strip types`;
-    it(`gets a token: ${command.replaceAll('\n', '; ')}`, { skip }, async () => {
+describe('a command in the README', { concurrency: 2, skip: skipUnless('bash --version') }, () => {
+  for (const command of commands.filter((command) => !RUN_BY_CI.includes(command))) {
+    const needsTypeStripping = /\bnode ~/.test(command) && !process.features.typescript;
+    const skip = needsTypeStripping && `Node ${process.version} does not strip types`;
+    it(`gets a token with a command in the README: ${command.replaceAll('\n', '; ')}`, { skip }, async () => {
       const HOME = folder();
-      const { url } = await ownStandIn();
+      const { url } = await ownMockZoom();
       mkdirSync(join(HOME, 's2s'));
       for (const name of ['s2s.ts', 'package.json', 'node_modules'])
         symlinkSync(join(root, name), join(HOME, 's2s', name));
@@ -48,7 +48,7 @@ describe('a command in the README', { concurrency: 2, skip: lacking('bash --vers
       writeFileSync(join(HOME, 's2s', file), DOTENV);
       const alias = command.startsWith('alias s2s=') ? 's2s' : '';
       const cd = alias || command.includes('\ncd s2s\n') ? 'cd' : 'cd ~/s2s';
-      const script = [ELSEWHERE, cd, command, alias].join('\n');
+      const script = [FAKES, cd, command, alias].join('\n');
       const { code, stdout, stderr } = await run({
         command: ['bash', '-e', '-O', 'expand_aliases', '-c', script],
         env: { HOME, ZOOM_HOST: url, npm_config_update_notifier: 'false' },
@@ -59,54 +59,57 @@ describe('a command in the README', { concurrency: 2, skip: lacking('bash --vers
   }
 });
 
-const rows = [...readme.matchAll(/^\| `([^`|]+)` +\| (\d+) +\|/gm)].map(([, says = '', code]) => ({
-  says,
+const rows = [...readme.matchAll(/^\| `([^`|]+)` +\| (\d+) +\|/gm)].map(([, message = '', code]) => ({
+  message,
   code: Number(code),
 }));
-const refusing = (reason: string) => async () =>
-  run({ env: configured(await ownStandIn((response) => json(response, 400, { reason }))) });
 
-/** A day on which each row is said, by the beginning of the row. */
-const days: Record<string, () => Promise<Pick<Result, 'code' | 'stderr'>>> = {
-  'Zoom refused: "Invalid': refusing('Invalid client_id or client_secret'),
-  'Zoom refused: "Bad': refusing('Bad Request'),
-  'Zoom refused: "unsupported': refusing('unsupported grant type'),
-  'Zoom refused: "The app': refusing('The app has been disabled'),
-  'Cannot save': async () => {
-    const cwd = folder();
-    mkdirSync(join(cwd, '.env'));
-    const terminal = await typeAccountId(await ownStandIn(), { cwd });
-    return { code: await terminal.end(), stderr: terminal.screen.slice(terminal.screen.indexOf('Cannot save')) };
+type Scenario = { skip?: string | false; run: () => Promise<Pick<Result, 'code' | 'stderr'>> };
+const rejection = (reason: string): Scenario => ({
+  run: async () => run({ env: withCredentials(await ownMockZoom(respondWith(400, { reason }))) }),
+});
+
+/** Produces the message of each row. The keys are how these messages begin. */
+const scenarios: Record<string, Scenario> = {
+  'Zoom refused: "Invalid': rejection('Invalid client_id or client_secret'),
+  'Zoom refused: "Bad': rejection('Bad Request'),
+  'Zoom refused: "unsupported': rejection('unsupported grant type'),
+  'Zoom refused: "The app': rejection('The app has been disabled'),
+  'Cannot save': {
+    ...inTerminal,
+    async run() {
+      const cwd = folder();
+      mkdirSync(join(cwd, '.env'));
+      const { screen } = await session({ cwd, env: withoutAccountId(await ownMockZoom()) });
+      return { code: 0, stderr: screen.slice(screen.indexOf('Cannot save')) };
+    },
   },
-  'No clipboard here': async () => {
-    const terminal = new Terminal({ env: configured(await ownStandIn()) });
-    return { code: await terminal.end(), stderr: terminal.screen.slice(terminal.screen.indexOf('No clipboard')) };
+  'No clipboard here': {
+    ...inTerminal,
+    async run() {
+      const { screen } = await session({ env: withCredentials(await ownMockZoom()) });
+      return { code: 0, stderr: screen.slice(screen.indexOf('No clipboard')) };
+    },
   },
 };
 
-/** Why a day cannot be had on every machine. */
-const skip: Record<string, string | false> = { 'Cannot save': inTerminal.skip, 'No clipboard here': inTerminal.skip };
-
 describe('the table in the README', { concurrency: 2 }, () => {
-  it('has a row for each of these days, and a day for each row', () => {
-    const begins = Object.keys(days);
-    assert.deepEqual(
-      rows.map(({ says }) => begins.findIndex((begin) => says.startsWith(begin))),
-      begins.map((_, i) => i),
-    );
+  it('has one row in the README for each scenario of this test, in the same order', () => {
+    const beginnings = Object.keys(scenarios);
+    const found = rows.map(({ message }) => beginnings.find((beginning) => message.startsWith(beginning)));
+    assert.deepEqual(found, beginnings);
   });
 
-  for (const { says, code } of rows) {
-    const [begin = '', day = assert.fail] = Object.entries(days).find(([begin]) => says.startsWith(begin)) ?? [];
-    it(`is right: ${says}`, { skip: skip[begin] ?? false }, async () => {
-      const result = await day();
-      const [line = ''] = result.stderr.split('\n');
-      let at = 0;
-      for (const words of says.split('…')) {
-        const found = line.indexOf(words, at);
-        assert.ok(at ? found >= at : found === 0, `${words} in ${line}`);
-        at = found + words.length;
-      }
+  for (const { message, code } of rows) {
+    const [, scenario] = Object.entries(scenarios).find(([beginning]) => message.startsWith(beginning)) ?? [];
+    it(`shows a message and its exit code in the README: ${message}`, { skip: scenario?.skip ?? false }, async () => {
+      const result = await scenario!.run();
+      // An ellipsis stands for any text.
+      const pattern = message
+        .split('…')
+        .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+        .join('.*');
+      assert.match(result.stderr.split('\n')[0] ?? '', new RegExp(`^${pattern}`));
       assert.equal(result.code, code);
     });
   }

@@ -1,4 +1,4 @@
-/** `npm test`: every *.test.ts in here. No shell expands that on Windows, and Node's own runner only from 21 on. */
+/** Runs every *.test.ts here. Windows shells don't expand globs, and Node's test runner does only from version 21. */
 
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';

@@ -1,0 +1,186 @@
+/** Flags and variables for use in scripts and with several accounts. */
+
+import assert from 'node:assert/strict';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { parse } from 'dotenv';
+import {
+  type Env,
+  S2S_IN_PROCESS,
+  Terminal,
+  expectRun,
+  fakeClipboard,
+  files,
+  folder,
+  inBash,
+  inTerminal,
+  noFakeClipboard,
+  notLinux,
+  ownMockZoom,
+  root,
+  run,
+  session,
+  sharedMockZoom,
+  skipUnless,
+  withCredentials,
+} from './helpers.ts';
+import { ACCOUNT, TOKEN, TOKEN_RESPONSE, respondWith } from './mock-zoom.ts';
+
+const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET } = ACCOUNT;
+
+describe('the script', { concurrency: 4 }, () => {
+  const zoom = sharedMockZoom();
+
+  it('prints only the token with --token', async () => {
+    const result = await run({ args: ['--token'], env: withCredentials(zoom) });
+    expectRun(result, { code: 0, stdout: `${TOKEN}\n`, stderr: '' });
+  });
+
+  it('does not run a clipboard command with --token', { skip: noFakeClipboard }, async () => {
+    const LOG = join(folder(), 'log');
+    const env = withCredentials(zoom, { ...fakeClipboard('echo called > "$LOG"'), LOG });
+    expectRun(await run({ args: ['--token'], env }), { code: 0, stdout: `${TOKEN}\n`, stderr: '' });
+    assert.ok(!existsSync(LOG));
+  });
+
+  it('sends no OSC 52 with --token', inTerminal, async () => {
+    const { raw } = await session({ args: ['--token'], env: withCredentials(zoom) });
+    assert.equal(raw.replace(/\r\n/, '\n'), `${TOKEN}\n`);
+  });
+
+  it('prompts in the terminal with --token even if stdout is redirected', inTerminal, async () => {
+    const cwd = folder();
+    await session({ command: inBash('--token > out'), cwd, env: { ZOOM_HOST: zoom.url } });
+    assert.equal(readFileSync(join(cwd, 'out'), 'utf8'), `${TOKEN}\n`);
+  });
+
+  it("prints Zoom's response with --json, unchanged except for the expiry time", async () => {
+    const response = { ...TOKEN_RESPONSE, odd: ['\u009b1m', null, 1.5, { a: '\u007f\ud83d\ude00' }] };
+    const server = await ownMockZoom(respondWith(200, response));
+    const before = Date.now();
+    const result = await run({ args: ['--json'], env: withCredentials(server) });
+    // Escapes all control characters, because a terminal might act on them.
+    expectRun(result, { code: 0, stdout: /^[\n\P{Cc}]+$/u, stderr: '' });
+    const { expires_at, ...rest } = JSON.parse(result.stdout);
+    assert.deepEqual(rest, response);
+    assert.match(expires_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    const seconds = (Date.parse(expires_at) - before) / 1000;
+    assert.ok(seconds >= response.expires_in && seconds < response.expires_in + 20, `${seconds}`);
+  });
+
+  for (const { name, response } of [
+    { name: 'omits expires_at if Zoom sends no lifetime', response: { access_token: TOKEN } },
+    {
+      name: 'keeps an expires_at that Zoom sends',
+      response: { access_token: TOKEN, expires_in: 1, expires_at: 'noon' },
+    },
+  ])
+    it(`${name}, with --json`, async () => {
+      const server = await ownMockZoom(respondWith(200, response));
+      const { stdout } = await run({ args: ['--json'], env: withCredentials(server) });
+      assert.deepEqual(JSON.parse(stdout), response);
+    });
+
+  for (const flag of ['--version', '-v'])
+    it(`prints its version with ${flag}`, async () => {
+      const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+      expectRun(await run({ args: [flag] }), { code: 0, stdout: `${version}\n`, stderr: '' });
+    });
+
+  for (const flag of ['--help', '-h'])
+    it(`prints help with ${flag}, in lines of up to 80 characters`, async () => {
+      const result = await run({ args: [flag] });
+      expectRun(result, { code: 0, stdout: /^(.{0,80}\n)+$/, stderr: '' });
+      for (const term of [
+        ...Object.keys(ACCOUNT),
+        'ZOOM_HOST',
+        'api.zoomgov.com',
+        'DOTENV_PATH',
+        'HTTPS_PROXY',
+        'NODE_EXTRA_CA_CERTS',
+        '--token',
+        '--json',
+        '130',
+      ])
+        assert.ok(result.stdout.includes(term), term);
+    });
+
+  it('fails if help cannot be written', { skip: skipUnless('bash --version') }, async () => {
+    const result = await run({ command: inBash('--help 1< "$BASH"') });
+    expectRun(result, { code: 1, stderr: 'Cannot write the result: bad file descriptor.\n' });
+  });
+
+  for (const { args, message } of [
+    { args: ['--tokne'], message: "Unknown option '--tokne': see npx tsx s2s.ts --help.\n" },
+    { args: ['--client-secret=SeCrEt'], message: "Unknown option '--client-secret': see npx tsx s2s.ts --help.\n" },
+    {
+      args: ['--token=SeCrEt'],
+      message: "Option '--token' does not take an argument: see npx tsx s2s.ts --help.\n",
+    },
+    { args: ['SeCrEt'], message: 'Flags only, no other words: see npx tsx s2s.ts --help.\n' },
+    { args: ['--json', '--token'], message: '--token and --json exclude each other: give one of them.\n' },
+  ])
+    it(`rejects ${args.join(' ')} without a request`, async () => {
+      const server = await ownMockZoom();
+      const result = await run({ args, env: withCredentials(server) });
+      expectRun(result, { code: 2, stdout: '', stderr: message });
+      assert.equal(server.requests.length, 0);
+    });
+
+  it('loads prompts and clipboardy only when needed', async () => {
+    const cwd = folder();
+    const modules = join(cwd, 'node_modules');
+    for (const name of ['s2s.ts', 'package.json']) copyFileSync(join(root, name), join(cwd, name));
+    mkdirSync(modules);
+    symlinkSync(join(root, 'node_modules/dotenv'), join(modules, 'dotenv'), 'junction');
+    for (const name of ['clipboardy', 'prompts']) {
+      mkdirSync(join(modules, name));
+      const logName = `require('node:fs').appendFileSync(${JSON.stringify(join(cwd, 'log'))}, '${name} ')`;
+      writeFileSync(join(modules, name, 'index.js'), logName);
+      writeFileSync(join(modules, name, 'package.json'), '{}');
+    }
+    const expectLoaded = async (expected: string, args: string[], env: Env) => {
+      writeFileSync(join(cwd, 'log'), '');
+      await run({ args, env, command: S2S_IN_PROCESS.with(-1, join(cwd, 's2s.ts')) });
+      assert.equal(readFileSync(join(cwd, 'log'), 'utf8'), expected, `${args} ${JSON.stringify(env)}`);
+    };
+    const clipboard = noFakeClipboard ? {} : fakeClipboard('cat > /dev/null');
+    const withClipboard = withCredentials(zoom, clipboard);
+    if (!noFakeClipboard) await expectLoaded('clipboardy ', [], withClipboard);
+    await expectLoaded('', ['--help'], clipboard);
+    await expectLoaded('', ['--token'], withClipboard);
+    await expectLoaded('', ['--json'], withClipboard);
+    await expectLoaded('', ['--token'], { ...withClipboard, ZOOM_CLIENT_SECRET: 'wrong' });
+    await expectLoaded('', ['--tokne'], withClipboard);
+    await expectLoaded('', [], clipboard);
+    await expectLoaded('', [], { ...withClipboard, ZOOM_HOST: 'https://example.com' });
+    await expectLoaded('', [], withCredentials(zoom));
+    if (!notLinux) await expectLoaded('', [], withCredentials(zoom, { SSH_CONNECTION: undefined }));
+  });
+
+  it('reads, saves and names the file in DOTENV_PATH instead of .env', inTerminal, async () => {
+    const cwd = folder({
+      '.env': 'ZOOM_CLIENT_ID=other\n',
+      '.env.staging': `ZOOM_HOST=${zoom.url}\nZOOM_CLIENT_ID=${ZOOM_CLIENT_ID}\n`,
+    });
+    const env = { DOTENV_PATH: '.env.staging', ZOOM_ACCOUNT_ID };
+    const stderr = /^Set ZOOM_CLIENT_SECRET\nin the environment or in \.env\.staging, /;
+    expectRun(await run({ cwd, env }), { code: 2, stderr });
+    const { screen, dotenv } = await session({ cwd, env, answers: { ZOOM_CLIENT_SECRET } });
+    assert.match(screen, /\nSaved ZOOM_CLIENT_SECRET in \.env\.staging\.\n/);
+    assert.equal(parse(readFileSync(join(cwd, '.env.staging')))['ZOOM_CLIENT_SECRET'], ZOOM_CLIENT_SECRET);
+    assert.equal(dotenv, 'ZOOM_CLIENT_ID=other\n');
+    assert.deepEqual(files(cwd), ['.env', '.env.staging']);
+  });
+
+  it('connects to Zoom for Government if ZOOM_HOST says so', async () => {
+    const result = await run({ env: { ...ACCOUNT, ZOOM_HOST: 'https://zoomgov.com' } });
+    expectRun(result, { code: 1, stderr: /^The name of zoomgov\.com is not found / });
+  });
+
+  it('links to the marketplace of Zoom for Government', inTerminal, async () => {
+    const terminal = new Terminal({ env: { ZOOM_HOST: 'zoomgov.com' } });
+    await terminal.see('Zoom App Marketplace, https://marketplace.zoomgov.com/:\n');
+  });
+});
