@@ -1,55 +1,90 @@
+#!/usr/bin/env node
 /**
- * s2s: a one-hour access token for Zoom's API, from the credentials of a Server-to-Server OAuth app.
+ * s2s: gets a one-hour access token for the Zoom API, using a Server-to-Server OAuth app.
  *
- * main() is the whole job; the functions below it stand in the order in which it meets them. What ends the job early is
- * thrown as a Failure and told in the last lines. The result goes to stdout, all else to stderr.
+ * main() is the whole program; the functions below follow in the order in which it needs them. Expected errors are
+ * thrown as a Failure and reported by the last lines of the file. The result goes to stdout, everything else to stderr.
  */
 
 import { once } from 'node:events';
 import * as fs from 'node:fs';
-// Only the types of node:http: the module itself loads undici, which takes 30 ms.
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+// Import only types: node:http itself would load undici, which takes 30 ms.
+import type { IncomingMessage } from 'node:http';
 import https from 'node:https';
-import { dirname, resolve } from 'node:path';
-import { type Key, emitKeypressEvents } from 'node:readline';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { PassThrough, addAbortSignal } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorMap, isDeepStrictEqual, parseArgs, stripVTControlCharacters } from 'node:util';
 import { parse } from 'dotenv';
 
-async function main(): Promise<void> {
+const USAGE = `Get a one-hour Zoom API access token, using a Server-to-Server OAuth app.
+
+  npx tsx s2s.ts           copy the token, and print it with its scopes
+  npx tsx s2s.ts --token   print only the token
+  npx tsx s2s.ts --json    print Zoom's response as JSON, plus expires_at
+
+  -h, --help               show this help
+  -v, --version            show the version
+
+Example, for an app with the scope user:read:list_users:admin:
+  curl -H "Authorization: Bearer $(npx tsx s2s.ts --token)" \\
+    https://api.zoom.us/v2/users
+
+Settings, from the environment or from .env, where s2s saves what you type:
+  ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET
+  ZOOM_HOST                zoom.us (default), or zoomgov.com for Zoom for
+                           Government, whose API is at api.zoomgov.com
+
+Other environment variables:
+  DOTENV_PATH              a file to use instead of .env
+  NODE_ENV                 if "production", nothing is saved
+  HTTPS_PROXY, NO_PROXY    the proxy to use (Node 22.21+ or 24.5+)
+  NODE_USE_SYSTEM_CA       if 1, trust the system's CAs (Node 22.19+ or 24.6+)
+  NODE_EXTRA_CA_CERTS      a PEM file with more CA certificates to trust
+
+Exit status: 0 success; 1 Zoom or network error; 2 bad or missing flag or
+setting; 130 cancelled
+`;
+
+/** @param interruption rejects when a signal arrives */
+async function main(interruption: Promise<never>): Promise<void> {
   const flags = readFlags();
   if (flags.help || flags.version) return print(flags.help ? USAGE : `${readVersion()}\n`);
-  if (flags.token && flags.json) throw new Failure(2, '--token and --json exclude each other: give one of them.');
+  if (flags.token && flags.json) throw new Failure(2, '--token and --json cannot be used together.', 'Use one.');
 
   const settings = readSettings();
-  const zoom = findZoom(settings.host);
-  const obstacle = clipboardless();
-  const copies = !flags.token && !flags.json && !obstacle;
-  // Loading clipboardy takes 150 ms: it costs nothing while Zoom thinks.
+  const server = findServer(settings);
+  const copies = !flags.token && !flags.json && !whyNoClipboard();
+  // Load clipboardy, which takes 150 ms, while waiting for Zoom's response.
   const onSent = () => void (copies && import('clipboardy').catch(() => {}));
 
-  let credentials = await askForMissing(settings, zoom);
-  let outcome = await requestToken(zoom, credentials, onSent);
-  while ('suspects' in outcome) {
-    credentials = await askForSuspects(outcome, settings, credentials);
-    outcome = await requestToken(zoom, credentials, onSent);
+  let credentials = await promptForMissing(settings, server);
+  const request = () =>
+    Promise.race([requestToken(server, credentials, onSent), interruption]).catch((error: unknown) => {
+      save(credentials, settings); // Keep what was typed: Zoom has not rejected it.
+      throw error;
+    });
+  let outcome = await request();
+  while (outcome.kind === 'rejection') {
+    credentials = await promptForSuspects(outcome, settings, credentials);
+    outcome = await request();
   }
+  save(credentials, settings);
 
   if (flags.token) await print(`${outcome.token}\n`);
   else if (flags.json) await print(toJson(outcome));
-  else await present(outcome, zoom, obstacle);
+  else await present(outcome, server);
 }
 
-/** The one planned way to end early. */
+/** An expected error: reported without a stack trace. */
 class Failure extends Error {
-  /** The exit code: 1 for a fault on the way to a token, 2 for one in the settings, 130 for a cancelled question. */
-  readonly code: 1 | 2 | 130;
+  /** 1: Zoom or network error; 2: bad or missing flag or setting; 130: cancelled; 143: terminated. */
+  readonly exitCode: 1 | 2 | 130 | 143;
 
-  /** @param lines what happened, then what to do */
-  constructor(code: Failure['code'], ...lines: string[]) {
+  /** @param lines what went wrong, then what to do about it */
+  constructor(exitCode: Failure['exitCode'], ...lines: string[]) {
     super(lines.join('\n'));
-    this.code = code;
+    this.exitCode = exitCode;
   }
 }
 
@@ -57,45 +92,30 @@ const NAMES = ['ZOOM_ACCOUNT_ID', 'ZOOM_CLIENT_ID', 'ZOOM_CLIENT_SECRET'] as con
 type Name = (typeof NAMES)[number];
 type Credentials = Record<Name, string>;
 
-/** The credentials (empty where none is set), which of them the environment sets, the dotenv file, and Zoom's host. */
-type Settings = { credentials: Credentials; fromEnvironment: readonly Name[]; file: string; host: string };
+/**
+ * What the environment and the dotenv file set.
+ * @property credentials empty strings where not set
+ * @property fromEnvironment the names of the settings that the environment sets
+ * @property file the dotenv file
+ */
+type Settings = { credentials: Credentials; host: string; fromEnvironment: readonly string[]; file: string };
 
-/** The token endpoint, a proxy on the way, whom it takes to connect to, and what to do where that fails. */
-type Zoom = { endpoint: URL; marketplace: string; agent: https.Agent | undefined; peer: string; hint: string };
+/**
+ * Where to request the token, and how to get there.
+ * @property marketplace where its apps are managed
+ * @property agent connects through the proxy
+ * @property hint what to check if connecting fails
+ */
+type Server = { endpoint: URL; marketplace: string; proxy?: URL; agent?: https.Agent; hint: string };
 
-type Reply = { status: number; headers: IncomingHttpHeaders; body: string };
+/** How a request ends, unless it throws a Failure. */
+type Outcome = TokenResponse | Rejection | TransientError;
+type TokenResponse = { kind: 'token'; token: string; scopes: string[]; expires: Date | undefined; json: object };
+/** Zoom does not accept the credentials. */
+type Rejection = { kind: 'rejection'; suspects: readonly Name[]; lines: string[] };
+/** Another attempt may succeed, after `wait` seconds if the server said so. */
+type TransientError = { kind: 'transient'; problem: string; details: string[]; wait?: number | undefined };
 
-/** One request ends with a token and Zoom's whole answer, */
-type Grant = { token: string; scopes: string[]; expires: Date | undefined; answer: object };
-/** or with Zoom's no: the credentials that may be wrong, and what to say, */
-type Refusal = { suspects: readonly Name[]; lines: string[] };
-/** or with a fault that may pass, in so many seconds where the server says so, else 0. */
-type Fault = { fault: string; details: string[]; seconds: number };
-
-const USAGE = `Get a one-hour access token for Zoom's API from a Server-to-Server OAuth app.
-
-  npx tsx s2s.ts             copy the token, print it and its scopes
-  npx tsx s2s.ts --token     print the token alone
-  npx tsx s2s.ts --json      print Zoom's answer as JSON, with expires_at
-  npx tsx s2s.ts --help      print this (-h); --version (-v) prints the version
-
-  curl -H "Authorization: Bearer $(npx tsx s2s.ts --token)" \\
-    https://api.zoom.us/v2/users/me     (Zoom for Government: api.zoomgov.com)
-
-From the environment, else from .env, where what you are asked for is saved:
-  ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET
-  ZOOM_HOST                 zoomgov.com for Zoom for Government; else zoom.us
-From the environment:
-  DOTENV_PATH               another file than .env
-  NODE_ENV                  production: save nothing
-  HTTPS_PROXY, NO_PROXY     a proxy, from Node 22.21 and 24.5 on
-  NODE_EXTRA_CA_CERTS       a file with the CA of a company that inspects TLS
-
-Exit codes: 0 here is the token; 1 Zoom refused, or the network failed; 2 a flag
-or a setting is missing or wrong; 130 cancelled.
-`;
-
-/** The flags, of which none takes a value. */
 function readFlags() {
   const flag = { type: 'boolean' } as const;
   const options = { token: flag, json: flag, help: { ...flag, short: 'h' }, version: { ...flag, short: 'v' } };
@@ -103,468 +123,641 @@ function readFlags() {
     return parseArgs({ options }).values;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    // A word that is no flag may be a secret pasted in the wrong place.
-    const what = code?.endsWith('POSITIONAL') ? 'Flags only, no other words' : clean(message.split('. ')[0] ?? '');
-    throw new Failure(2, `${what}: see npx tsx s2s.ts --help.`);
+    // Don't echo a stray argument: it may be a secret pasted in the wrong place.
+    const problem = code?.endsWith('POSITIONAL') ? 'Unexpected argument' : clean(message.split('. ')[0] ?? '');
+    throw new Failure(2, `${problem}. For help, use --help.`);
   }
 }
 
 const readVersion = () => JSON.parse(fs.readFileSync(new URL('package.json', import.meta.url), 'utf8')).version;
 
-/** The settings, of which the environment wins over the dotenv file. */
+/** Reads the settings. Environment variables take precedence over the dotenv file. */
 function readSettings(): Settings {
-  const file = process.env['DOTENV_PATH'] || '.env'; // dotenv's own convention.
+  const { env, versions } = process;
+  const file = env['DOTENV_PATH'] || '.env'; // The name that dotenv itself uses.
+  const saved = readDotenv(file);
+  // Don't count what Bun itself has loaded from .env into the environment.
+  const isSet = (name: string) => readValue(env[name], name) && !(versions['bun'] && env[name] === saved[name]);
+  const fromEnvironment = [...NAMES, 'ZOOM_HOST'].filter(isSet);
+  const read = (name: string) => readValue((isSet(name) ? env : saved)[name], name);
+  const credentials = Object.fromEntries(NAMES.map((name) => [name, read(name)])) as Credentials;
+  for (const name of NAMES) {
+    const [problem, remedy = ''] = findProblem(credentials[name], name, isSet(name) ? '' : file) ?? [];
+    if (problem) throw new Failure(2, `${name} in ${isSet(name) ? 'the environment' : file} ${problem}.`, remedy);
+  }
+  return { credentials, host: read('ZOOM_HOST') || 'zoom.us', fromEnvironment, file };
+}
+
+/** Reads a dotenv file. Reports one that cannot be read; one that does not exist has no settings. */
+function readDotenv(file: string): Record<string, string> {
   let bytes = Buffer.alloc(0);
   try {
     bytes = fs.readFileSync(file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') say(`Cannot read ${file}: ${reason(error)}.`);
   }
-  if (/^(\xff\xfe|\xfe\xff|.?\0)/s.test(bytes.toString('latin1')))
-    throw new Failure(2, `${file} is in UTF-16, which dotenv cannot read:`, 'save it in UTF-8.');
-  const saved: Record<string, string> = parse(bytes);
-  const setting = (name: string) => process.env[name]?.trim() || saved[name]?.trim() || '';
-  const credentials = Object.fromEntries(NAMES.map((name) => [name, setting(name)])) as Credentials;
-  const fromEnvironment = NAMES.filter((name) => process.env[name]?.trim());
-  return { credentials, fromEnvironment, file, host: setting('ZOOM_HOST') || 'zoom.us' };
+  // Recognize UTF-16 by its byte order mark, or by a NUL among the first two bytes, in hex.
+  if (/^(fffe|feff|00|..00)/.test(bytes.toString('hex', 0, 2)))
+    throw new Failure(2, `${file} is UTF-16, which dotenv cannot read.`, 'Save it as UTF-8.');
+  return parse(bytes);
 }
 
 /**
- * Where to ask for a token: at Zoom, at Zoom for Government or, for tests and the demo, on this machine; nowhere else.
- * @param host a host or a URL, as Zoom's own samples take it from ZOOM_HOST
+ * Reads a value as it was meant, whether it was typed, pasted, or set in the dotenv file or the environment. Drops what
+ * surrounds it: white space, invisible characters, quotes, a comma or semicolon, and a label with its own name.
+ * @returns the value, or an empty string if the text is nothing but a label or a placeholder
  */
-function findZoom(host: string): Zoom {
+function readValue(text = '', name: string): string {
+  const inside = text
+    .replace(/^[\s\p{C}\p{DI}\u2800]+|[\s\p{C}\p{DI}\u2800,;]+$/gu, '') // \u2800 is a blank Braille pattern.
+    .replace(labelOf(name), '')
+    .replace(/^(?:(["'`])(.*)\1|[“”„«»‘’‚‹›](.*)[“”„«»‘’‚‹›])$/su, '$2$3');
+  if (inside !== text) return readValue(inside, name); // Quotes may surround a label, and follow one.
+  return PLACEHOLDER.test(text) ? '' : text;
+}
+
+/** Returns a pattern for what labels a value, such as `export ZOOM_CLIENT_ID=`, `"client_id": `, or `Client ID: `. */
+function labelOf(name: string): RegExp {
+  // Match ZOOM_HOST in full only: "localhost:3000" has no label.
+  const words = name === 'ZOOM_HOST' ? name : name.replace('ZOOM_', '').replace('_', String.raw`[\s_-]?`);
+  const lead = String.raw`(?:\$env:)?[^=:"'\`]{0,40}?`;
+  return new RegExp(String.raw`^${lead}(["'\`]?)${lead}${words}(\1|["'\`](?=\s*[=:]))(\s*[=:>]+\s*|\s+|$)`, 'i');
+}
+
+/** The words that samples have in place of a value, as in "your_client_id_here". */
+const SAMPLE_WORDS =
+  'account|actual|add|api|app|change|client|copy|credentials?|enter|example|goes|here|id|insert|key|me|my|new|none|' +
+  'null|oauth|paste|placeholder|put|replace|s2s|secret|server|set|tbd|the|this|to|todo|undefined|value|x|your|zoom';
+/** Matches what is not a value, such as "your_client_id_here", "<CLIENT_ID>", "xxxx", or a comment ("# …"). */
+const PLACEHOLDER = new RegExp(String.raw`^([^\p{L}\p{N}$]|${SAMPLE_WORDS})*$|^[<[].*[>\]]$|^(.)\2{3,}$|^# `, 'isu');
+
+/**
+ * Finds out why a value cannot be right.
+ * @param file the dotenv file that it comes from, or an empty string
+ * @returns the problem, as the predicate of a sentence, and the remedy
+ */
+function findProblem(value: string, name: Name, file = ''): [problem: string, remedy: string] | undefined {
+  const label = NAMES.find((other) => other !== name && labelOf(other).test(value));
+  if (label) return [`is labeled ${label}`, `Set it to the value of ${name}.`];
+  const references: [pattern: RegExp, form: string, remedy: string][] = [
+    [/^op:\/\//i, 'op://…', `Run this command through op run${file && ` --env-file=${file}`}.`],
+    [/^encrypted:/, 'encrypted:…', 'Run this command through dotenvx run.'],
+    [/^\$(\{.*\}|\(.*\)|[A-Z_][A-Z\d_]*)$/s, '$…', 'Set it to the value itself.'],
+    [/^(\{\{|ENC\[|%\w+%$|(vault|\$env):|\w[\w+.-]*:\/\/)/i, 'to a secret store', 'Resolve it before you run this.'],
+  ];
+  const [, form, remedy = ''] = references.find(([pattern]) => pattern.test(value)) ?? [];
+  if (form) return [`is an unresolved reference (${form})`, remedy];
+  const invisible = /[\p{C}\p{DI}]/u.exec(value)?.[0].codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0');
+  return invisible ? [`contains an invisible character (U+${invisible})`, 'Enter the value again.'] : undefined;
+}
+
+/**
+ * Returns where to request the token. Only Zoom, Zoom for Government and, for the tests and the demo, this machine are
+ * allowed, so that the credentials cannot end up anywhere else. ZOOM_HOST may be a URL, as in Zoom's own samples.
+ */
+function findServer({ host, fromEnvironment, file }: Settings): Server {
   const text = host.includes('://') ? host : `https://${host}`;
-  const { protocol, hostname } = new URL(URL.canParse(text) ? text : 'about:blank');
+  const { protocol = '', hostname = '' } = URL.canParse(text) ? new URL(text) : {};
   const isZoom = protocol === 'https:' && /(^|\.)(zoom\.us|zoomgov\.com)$/.test(hostname);
-  const isHere = /^https?:$/.test(protocol) && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
-  const what = `ZOOM_HOST is "${clean(host)}", which is no host of Zoom's.`;
-  if (!isZoom && !isHere) throw new Failure(2, what, 'Set it to zoom.us or zoomgov.com, or unset it.');
+  const isLocal = /^https?:$/.test(protocol) && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+  const name = fromEnvironment.includes('ZOOM_HOST') ? 'ZOOM_HOST' : `ZOOM_HOST in ${file}`;
+  const problem = `${name} is "${clean(host)}", which is not a Zoom host.`;
+  if (!isZoom && !isLocal) throw new Failure(2, problem, 'Set it to zoom.us or zoomgov.com, or unset it.');
   const endpoint = new URL('/oauth/token', text);
   const domain = hostname.endsWith('zoomgov.com') ? 'zoomgov.com' : 'zoom.us';
   return { endpoint, marketplace: `https://marketplace.${domain}/`, ...findRoute(endpoint) };
 }
 
-/** The way there: through the proxy that the environment names, if this Node has proxies: from 22.21 and 24.5 on. */
-function findRoute({ protocol, host, hostname }: URL): Pick<Zoom, 'agent' | 'peer' | 'hint'> {
-  const direct = { agent: undefined, peer: host, hint: 'Check the network, and a firewall or VPN in between.' };
-  const name = ['https_proxy', 'HTTPS_PROXY'].find((name) => process.env[name]);
-  const exceptions = (process.env['no_proxy'] || process.env['NO_PROXY'] || '').toLowerCase().split(/[\s,]+/);
-  const isHere = (end: string) => end === '*' || `.${hostname}`.endsWith(`.${end.replace(/^\*?\.|:\d+$/g, '')}`);
-  if (!name || protocol === 'http:' || exceptions.some(isHere)) return direct;
-  const url = process.env[name]?.replace(/^(?!\w+:\/\/)/, 'http://') ?? '';
-  if (!/^https?:/.test(url) || !URL.canParse(url))
-    throw new Failure(2, `${name} is not the URL of an HTTP proxy:`, 'set it to http://host:port, or unset it.');
-  if (!process.allowedNodeEnvironmentFlags.has('--use-env-proxy'))
-    return { ...direct, hint: `${name} takes effect only from Node 22.21 and 24.5 on: this is ${process.version}.` };
-  const agent = new https.Agent({ proxyEnv: { HTTPS_PROXY: url } });
-  return { agent, peer: `${name} (${new URL(url).host})`, hint: `Check ${name}, or name ${hostname} in NO_PROXY.` };
+/** Returns how to connect: directly, or through the proxy in the environment if this version of Node supports it. */
+function findRoute({ protocol }: URL): Pick<Server, 'agent' | 'proxy' | 'hint'> {
+  const variable = ['https_proxy', 'HTTPS_PROXY'].find((name) => process.env[name]?.trim());
+  if (!variable || protocol === 'http:') return { hint: 'Check your network connection, VPN, and firewall.' };
+  const value = process.env[variable]!.trim();
+  // Turn spaces into commas, the only separator that Node knows.
+  const NO_PROXY = (process.env['no_proxy'] || process.env['NO_PROXY'] || '').trim().replace(/[\s,]+/g, ',');
+  try {
+    const proxy = new URL(value.includes('://') ? value : `http://${value}`);
+    // Go to the catch below if a "/", "?", or "#" in the password has ended the host name early.
+    if (!/^https?:\/\/[^/?#]+\/$/.test(proxy.href)) throw new Error('not a proxy');
+    const agent = new https.Agent({ proxyEnv: { HTTPS_PROXY: proxy.href, NO_PROXY } });
+    const hint = `Check ${variable}, NO_PROXY, VPN, and firewall.`;
+    if (process.allowedNodeEnvironmentFlags.has('--use-env-proxy')) return { agent, proxy, hint };
+    return { hint: `${variable} needs Node 22.21+ or 24.5+; this is ${process.version}.` };
+  } catch {
+    // Don't report the error itself: it may hold the password.
+    const remedy = 'Set it to http://user:password@host:port, with the password percent-encoded.';
+    throw new Failure(2, `${variable} is not an HTTP proxy URL.`, remedy);
+  }
 }
 
-/** The credentials; those that are missing are asked for. */
-async function askForMissing({ credentials, file }: Settings, { marketplace }: Zoom): Promise<Credentials> {
+/** Returns the credentials, prompting for those that are missing. */
+async function promptForMissing({ credentials, file }: Settings, { marketplace }: Server): Promise<Credentials> {
   const missing = NAMES.filter((name) => !credentials[name]);
   if (!missing.length) return credentials;
-  const where = `in the environment or in ${file}, or run this in a terminal to be asked.`;
-  if (!isTerminal()) throw new Failure(2, `Set ${list(missing)}`, where);
-  say(`Find credentials in the Zoom App Marketplace, ${marketplace}:`);
-  say('Manage > your app > App Credentials; Develop > Build App to create one.');
-  return ask(missing, credentials, file);
+  const path = `${resolve(file)}${fs.existsSync(file) ? '' : ', which does not exist'}`;
+  const problem = `Missing credentials: ${list(missing)}.\nLooked in the environment and in ${path}.`;
+  const whyNot = whyNoPrompt();
+  if (whyNot) throw new Failure(2, problem, `Set them in one of these. Cannot prompt, because ${whyNot}.`);
+  const lines = [
+    problem,
+    `Find your credentials at ${marketplace} under`,
+    'Developer (or Manage) > Created apps > your app > App Credentials.',
+    'No app yet? Choose Develop > Build App > Server-to-Server OAuth App.',
+  ];
+  if (missing.length > 1) lines.push('You can paste all of them at once, in this order, one per line.');
+  return promptFor(missing, credentials, lines);
 }
 
-/** The credentials after a refusal; those that may be wrong are asked for. */
-async function askForSuspects({ suspects, lines }: Refusal, { file, fromEnvironment }: Settings, known: Credentials) {
-  const fixed = suspects.filter((name) => fromEnvironment.includes(name));
-  const asked = suspects.filter((name) => !fixed.includes(name));
-  const advice = `The environment, which wins over ${file}, may have a wrong value:\nchange or unset ${list(fixed)}.`;
-  const told = fixed.length ? [...lines, advice] : lines;
-  if (!asked.length || !isTerminal()) throw new Failure(1, ...told);
-  [...told, 'Enter keeps a value.'].forEach(say);
-  return ask(asked, known, file);
+/** Returns the credentials after a rejection, prompting for those that may be wrong. */
+async function promptForSuspects({ suspects, lines }: Rejection, settings: Settings, current: Credentials) {
+  const overridden = suspects.filter((name) => settings.fromEnvironment.includes(name));
+  const advice = 'Correct or unset that in the environment.';
+  if (overridden.length)
+    lines.push(`The environment, which overrides ${settings.file}, sets ${list(overridden)}.`, advice);
+  const names = suspects.filter((name) => !overridden.includes(name));
+  if (!names.length || whyNoPrompt()) throw new Failure(1, ...lines);
+  const credentials = await promptFor(names, current, [...lines, 'Press Enter to keep the current value.']);
+  if (!isDeepStrictEqual(credentials, current)) return credentials;
+  throw new Failure(1, 'No value was changed, so Zoom would reject them again.', 'Run this again to change one.');
 }
 
-const isTerminal = () => process.stdin.isTTY && process.stderr.isTTY;
-
-/**
- * Asks for credentials in the terminal, where the known ones are offered, and saves what is new.
- * @returns all three
- */
-async function ask(names: readonly Name[], known: Credentials, file: string): Promise<Credentials> {
-  const { default: prompts } = await import('prompts');
-  const { close, ...terminal } = takeLines();
-  const questions = names.map((name) => ({
-    name,
-    message: name,
-    type: name === 'ZOOM_CLIENT_SECRET' ? ('password' as const) : ('text' as const),
-    initial: known[name],
-    ...terminal,
-    format: (value: string) => value.trim(),
-    validate(value: string) {
-      if (!value.trim()) return 'A value is needed.';
-      const odd = /\p{C}/u.exec(value)?.[0].codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0');
-      return odd ? `It has an invisible character, U+${odd}: press Ctrl-G and enter it again.` : true;
-    },
-  }));
-  const cancel = () => Promise.reject(new Failure(130, 'Cancelled'));
-  const credentials: Credentials = { ...known, ...(await prompts(questions, { onCancel: cancel }).finally(close)) };
-  const typed = names.filter((name) => credentials[name] !== known[name]);
-  if (typed.length) await save(typed, credentials, file);
-  return credentials;
+/** Returns why the user cannot be prompted, or undefined. */
+function whyNoPrompt(): string | undefined {
+  if (!process.stdin.isTTY) return 'stdin is not a terminal';
+  if (!process.stderr.isTTY) return 'stderr is not a terminal';
+  return process.env['TERM'] === 'dumb' ? 'TERM is "dumb"' : undefined;
 }
 
 /**
- * What is typed, a line a question: several lines that are pasted at once answer several questions. prompts by itself
- * takes them for one answer, since it reads on while it validates; and it spells keys without text out as "undefined".
- * @returns what every question needs, and what gives the terminal back
+ * Prompts for credentials, offering the current values as defaults.
+ * @param lines what to tell the user first
+ * @returns all three credentials
  */
-function takeLines() {
-  const stdin = new PassThrough();
-  const typed: [text: string | undefined, key: Key][] = [];
-  const isEnter = () => /^(return|enter)$/.test(typed[0]?.[1].name ?? '');
-  let isReady = false;
-  const pass = () => {
-    while (isReady && typed.length) {
-      isReady = !isEnter();
-      stdin.emit('keypress', ...typed.shift()!);
-    }
-  };
-  function onRender(this: { firstRender: boolean; red: boolean; value: string }) {
-    if (!this.firstRender && !this.red) return;
-    if (this.value.trim()) typed.length = 0; // It was refused: what was pasted behind it is not for this question.
-    while (isEnter()) typed.shift(); // Blank lines in between.
-    isReady = true;
-    setImmediate(pass);
-  }
-  emitKeypressEvents(process.stdin.resume());
-  process.stdin.setRawMode(true).on('keypress', (text: string | undefined, key: Key) => {
-    // To prompts a tab is no text, but "take what is offered".
-    if (text ?? /^(delete|escape|left|right)$/.test(key.name ?? '')) typed.push([text, text === '\t' ? {} : key]);
-    pass();
+async function promptFor(names: readonly Name[], current: Credentials, lines: string[]): Promise<Credentials> {
+  process.stdin.setRawMode(true); // Before anything else, so that a secret pasted early is not echoed.
+  lines.forEach(say);
+  if (process.env['NO_COLOR']) process.env['NODE_DISABLE_COLORS'] = '1'; // The name that prompts looks for.
+  const [{ default: prompts }, readline] = await Promise.all([import('prompts'), import('node:readline')]);
+  const { close, ...streams } = queueLines(readline);
+  const questions = names.map((name) => {
+    const type = name === 'ZOOM_CLIENT_SECRET' ? ('password' as const) : ('text' as const);
+    const format = (text: string) => readValue(text, name);
+    const validate = (text: string) => {
+      const [problem] = findProblem(format(text), name) ?? [];
+      if (problem) return `This ${problem}. Press Ctrl-U to start over.`;
+      return format(text) ? true : 'Enter a value.';
+    };
+    return { name, message: name, type, initial: current[name], format, validate, ...streams };
   });
-  const close = () => void process.stdin.setRawMode(false).removeAllListeners('keypress').pause();
+  const onCancel = () => Promise.reject(new Failure(130, 'Cancelled.'));
+  return { ...current, ...(await prompts(questions, { onCancel }).finally(close)) };
+}
+
+/**
+ * The private fields of a text prompt that queueLines() reads: its message, its value, and whether it refused that. It
+ * also sets `error`, whether the reason is shown, and `cursorOffset`, where the cursor is, counted from the end of the
+ * value. package.json pins the version of prompts that has them.
+ */
+type TextPrompt = { firstRender: boolean; msg: string; value: string; red: boolean; render(): void };
+
+/**
+ * Reads lines from the terminal and hands them to prompts one at a time, so that several lines pasted at once answer
+ * several prompts. Node's readline edits them: prompts itself takes control keys for text, does not know Home and End,
+ * and cuts characters outside the Basic Multilingual Plane in two.
+ * @returns options for every prompt, and close(), which releases the terminal
+ */
+function queueLines({ createInterface, emitKeypressEvents }: typeof import('node:readline')) {
+  // No data passes through these streams: prompts only listens for the 'keypress' events of its stdin.
+  const [stdin, input, output] = [new PassThrough(), new PassThrough(), new PassThrough().resume()];
+  const editor = createInterface({ input, output, terminal: true, historySize: 0 });
+  const lines: string[] = [];
+  let prompt: TextPrompt | undefined; // The one that waits for a line.
+  let isCancelled = false;
+
+  /** Passes the next line to the prompt, or else shows the line that is being typed. */
+  const update = () => {
+    if (!prompt) return;
+    const name = isCancelled ? 'escape' : lines.length ? 'return' : '';
+    const cursorOffset = editor.cursor - editor.line.length;
+    Object.assign(prompt, { value: lines.shift() ?? editor.line, cursorOffset, red: false, error: false });
+    if (!name) return prompt.render();
+    prompt = undefined;
+    stdin.emit('keypress', undefined, { name });
+  };
+  /** Runs before each render of a prompt, but acts only when it is new, or when it refused a line. */
+  function onRender(this: TextPrompt) {
+    if (!this.firstRender && !this.red) return;
+    prompt = this;
+    while (lines[0]?.trim() === '') lines.shift(); // Blank lines of a paste.
+    if (this.red && readValue(this.value, this.msg)) {
+      lines.length = 0; // The rest of a paste was meant for later prompts.
+      ['e', 'u'].forEach((name) => editor.write(null, { ctrl: true, name })); // Ctrl-E and Ctrl-U clear the line.
+      editor.write(this.value);
+    }
+    if (isCancelled || lines.length || (editor.line && editor.line !== this.value)) setImmediate(update);
+  }
+  const onKey = (text = '', { ctrl = false, name = '', ...key }: import('node:readline').Key) => {
+    isCancelled ||= name === 'escape' || (ctrl && /^[cd]$/.test(name));
+    if (!isCancelled) editor.write(/\p{Cc}/u.test(text) ? '' : text, { ctrl, name, ...key });
+    update();
+  };
+  const onEnd = () => onKey('', { name: 'escape' });
+  /** Takes the terminal back after `fg`. Node sets a mode only if it differs from the last one that it set. */
+  const onContinue = () => process.stdin.setRawMode(false).setRawMode(true) && prompt?.render();
+
+  editor.on('line', (line) => lines.push(line)).on('SIGTSTP', () => {}); // Ignore Ctrl-Z.
+  emitKeypressEvents(process.stdin.resume());
+  process.on('SIGCONT', onContinue);
+  process.stdin.on('keypress', onKey).on('end', onEnd).on('error', onEnd);
+  const close = () => {
+    process.off('SIGCONT', onContinue);
+    process.stdin.off('keypress', onKey).off('end', onEnd).off('error', onEnd).setRawMode(false).pause();
+  };
   return { stdin, stdout: process.stderr, onRender, close };
 }
 
-/** Saves credentials in the dotenv file, and says which are saved, or why not. */
-async function save(names: readonly Name[], credentials: Credentials, file: string): Promise<void> {
+/** Saves the credentials that were typed in the dotenv file, and reports which, or why not. */
+function save(credentials: Credentials, { credentials: old, file }: Settings): void {
+  const typed = NAMES.filter((name) => credentials[name] !== old[name]);
+  if (!typed.length) return;
   if (process.env['NODE_ENV']?.trim().toLowerCase() === 'production')
-    return say(`NODE_ENV is production, so nothing is saved. Set in the target environment:\n${list(names)}.`);
+    return say(`Not saved, because NODE_ENV is production. Set these in the environment:\n${list(typed)}.`);
   try {
-    const old = fs.statSync(file, { throwIfNoEntry: false });
-    if (old && !old.isFile()) throw new Error('it is not a regular file');
+    const stats = fs.statSync(file, { throwIfNoEntry: false });
+    if (stats && !stats.isFile()) throw new Error('not a regular file');
     let target = file;
     while (fs.lstatSync(target, { throwIfNoEntry: false })?.isSymbolicLink())
       target = resolve(fs.realpathSync(dirname(target)), fs.readlinkSync(target));
-    let text = old ? fs.readFileSync(target, 'latin1') : '';
-    const saved = names.filter((name) => {
-      const edited = assign(text, name, credentials[name]);
-      if (edited === undefined) say(`${name} is not saved: dotenv has no way to write this value in ${file}.`);
-      text = edited ?? text;
-      return edited !== undefined;
-    });
+    let text = stats ? fs.readFileSync(target, 'latin1') : '';
+    for (const name of typed) text = setValue(text, name, credentials[name]);
+    const saved = typed.filter((name) => parse(Buffer.from(text, 'latin1'))[name] === credentials[name]);
+    const unsaved = typed.filter((name) => !saved.includes(name));
+    if (unsaved.length) say(`Cannot save ${list(unsaved)} in ${file}: no dotenv syntax can represent the value.`);
     if (!saved.length) return;
-    // It begins when the signals are listened to: one that came before would leave the file beside .env.
-    await uninterrupted(Promise.resolve().then(() => replace(target, text, old)));
+    replaceFile(target, text, stats);
     say(`Saved ${list(saved)} in ${file}.`);
-    if (old && old.mode & 0o044 && process.platform !== 'win32') say(`Others can read it: chmod 600 ${file}`);
+    if (stats && stats.mode & 0o044 && process.platform !== 'win32')
+      say(`Other users can read it. To prevent that, run: chmod 600 ${quoteForShell(file)}`);
   } catch (error) {
-    say(`Cannot save ${list(names)} in ${file}: ${reason(error)}.`);
+    say(`Cannot save ${list(typed)} in ${file}: ${reason(error)}.`);
   }
 }
 
 /**
- * Sets one value in the text of a dotenv file, and leaves every other byte as it is.
- *
- * dotenv is the judge: the first place and the first quotes are taken with which it reads the value as meant, and all
- * other settings as before.
- * @param text the file with a character a byte (latin1), so that bytes which are not UTF-8 survive
- * @returns the new text, or undefined where dotenv cannot represent the value
+ * Sets one value in the text of a dotenv file, leaving every other byte unchanged. Tries each place and each quoting
+ * style until dotenv parses the result as intended: this value, and every other setting as before.
+ * @param text the file decoded as latin1, one character per byte, so that invalid UTF-8 survives
+ * @returns the new text, or the old text if dotenv cannot represent the value
  */
-function assign(text: string, name: Name, value: string): string | undefined {
-  const head = String.raw`(?:\xef\xbb\xbf)?[ \t]*(?:export[ \t]+)?${name}[ \t]*[=:][ \t]*?`;
-  const old = String.raw`(['"\`])[^]*?\2|[^\s#][^#\r\n]*?|`; // In quotes, bare, or none.
-  const line = new RegExp(String.raw`^(${head})(?:${old})([ \t]*(?:#.*)?)$`, 'gm');
-  const end = text.includes('\r\n') ? '\r\n' : '\n';
-  const appended = `${text}${/[^\r\n]$/.test(text) ? end : ''}${name}=${end}`;
-  // dotenv reads on past a quote behind a backslash: such a value is better left bare.
+function setValue(text: string, name: Name, value: string): string {
+  const before = String.raw`^(?:\xef\xbb\xbf)?[ \t]*(?:export[ \t]+)?${name}[ \t]*[=:][ \t]*?`;
+  const quotedBareOrEmpty = String.raw`(['"\`])[^]*?\1|[^\s#][^#\r\n]*?|`;
+  const oldValue = new RegExp(String.raw`(?<=${before})(?:${quotedBareOrEmpty})(?=[ \t]*(?:#.*)?$)`, 'gm');
+  const newline = text.includes('\r\n') ? '\r\n' : '\n';
+  const appended = `${text}${/[^\r\n]$/.test(text) ? newline : ''}${name}=${newline}`;
+  // dotenv does not end a value at a quote that follows a backslash, so such a value is better left bare.
   const quotes = /^[\w.-]+$|\\$/.test(value) ? ['', "'", '"', '`'] : ["'", '"', '`', ''];
   const wanted = { ...parse(Buffer.from(text, 'latin1')), [name]: value };
   const bytes = Buffer.from(value).toString('latin1');
+
   for (const base of [text, appended])
-    for (const { 0: all, 1: head, 3: tail, index } of base.matchAll(line))
+    for (const { 0: match, index } of base.matchAll(oldValue))
       for (const quote of quotes) {
-        const edited = base.slice(0, index) + head + quote + bytes + quote + tail + base.slice(index + all.length);
+        const edited = base.slice(0, index) + quote + bytes + quote + base.slice(index + match.length);
         if (isDeepStrictEqual(parse(Buffer.from(edited, 'latin1')), wanted)) return edited;
       }
-  return undefined;
+  return text;
 }
 
 /**
- * Replaces a file as a whole or not at all; the mode and the owner of an old one stay. What is mounted, another
- * person's, or in a folder that is, may not be replaced but written: only then is it.
- * Not synchronous: while a disk takes its time, tsx kills a process that does not react to a signal within 60 ms.
+ * Replaces a file atomically, keeping its mode and owner. Overwrites it in place if it cannot be replaced, because it
+ * is a mount point, is open in another program, or belongs to someone else, as may its folder. Is synchronous, so that
+ * no signal interrupts it.
  */
-async function replace(path: string, text: string, old: fs.Stats | undefined): Promise<void> {
-  const { chmod, chown, rename, rm, truncate, writeFile } = fs.promises;
+function replaceFile(path: string, text: string, old: fs.Stats | undefined): void {
   const temporary = `${path}.${crypto.randomUUID()}`;
   const options = { encoding: 'latin1', flush: true } as const;
   try {
-    await writeFile(temporary, text, { ...options, mode: 0o600, flag: 'wx' });
-    if (old) await chown(temporary, old.uid, old.gid).then(() => chmod(temporary, old.mode));
-    await rename(temporary, path);
+    fs.writeFileSync(temporary, text, { ...options, mode: 0o600, flag: 'wx' });
+    if (old) fs.chownSync(temporary, old.uid, old.gid);
+    if (old) fs.chmodSync(temporary, old.mode);
+    fs.renameSync(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
+    fs.rmSync(temporary, { force: true });
     if (!old || !/^E(ACCES|BUSY|INVAL|PERM|ROFS)$/.test((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    await writeFile(path, text, { ...options, flag: 'r+' });
-    await truncate(path, text.length);
+    fs.writeFileSync(path, text, { ...options, flag: 'r+' });
+    fs.truncateSync(path, text.length);
   }
 }
 
 /**
- * Has a signal wait for some work. It is not forgotten afterwards: one that has come by then, but has not been heard,
- * would be lost.
+ * Requests a token, up to three times. Waits 1 and 2 seconds between attempts, or as long as Retry-After says, but at
+ * most 30 seconds.
+ * @param onSent called when a request is on its way
+ * @returns a token response or a rejection
+ * @throws a Failure for anything else
  */
-function uninterrupted(work: Promise<void>): Promise<void> {
-  // Node itself restores the terminal only where nothing has ever listened.
-  const restore = () => process.stdin.isTTY && process.stdin.setRawMode(false);
-  const end = (signal: NodeJS.Signals) => process.off(signal, wait).kill(process.pid, signal);
-  const wait = (signal: NodeJS.Signals) => void work.then(restore, restore).then(() => end(signal));
-  process.setMaxListeners(0).on('SIGHUP', wait).on('SIGINT', wait).on('SIGTERM', wait);
-  return work;
-}
-
-/** Asks for a token: three times at most, 1 and 2 seconds apart, or as long as the server asks, up to 30 seconds. */
-async function requestToken(zoom: Zoom, credentials: Credentials, onSent: () => void): Promise<Grant | Refusal> {
+async function requestToken(server: Server, credentials: Credentials, onSent: () => void) {
   for (let attempt = 1; ; attempt++) {
-    const outcome = await post(zoom, credentials, onSent).then(
-      (reply) => readReply(reply, zoom, credentials),
-      (error) => readError(error, zoom),
-    );
-    if (!('fault' in outcome)) return outcome;
-    const { fault, details, seconds } = outcome;
-    const isLong = seconds > 30;
-    const what = `${fault}${isLong ? ' and asks to wait' : ', three times'}.`;
-    const when = isLong ? `at ${clockTime(fromNow(seconds))}` : 'in a few minutes';
-    if (isLong || attempt === 3) throw new Failure(1, what, ...details, `Run this again ${when}.`);
-    say(`${fault}; trying again in ${count(seconds || attempt, 'second')}.`);
-    await sleep((seconds || attempt) * 1000);
+    const notice = setTimeout(() => process.stderr.isTTY && say(`Waiting for ${server.endpoint.host} …`), 3_000);
+    const outcome = await post(server, credentials, onSent).catch((error) => readError(error, server));
+    clearTimeout(notice);
+    if (outcome.kind !== 'transient') return outcome;
+    const { problem, details, wait = attempt } = outcome;
+    const giveUp = (how: string, when: string) => new Failure(1, `${problem}${how}.`, ...details, `Try again ${when}.`);
+    if (wait > 30) throw giveUp(' and asks you to wait', `at ${clockTime(fromNow(wait))}`);
+    if (attempt === 3) throw giveUp('. This was the third attempt', 'in a few minutes');
+    say(`${problem}; retrying in ${count(wait, 'second')}.`);
+    await sleep(wait * 1000);
   }
 }
 
 /**
- * Sends one token request: RFC 6749, section 4.4, with Zoom's grant type `account_credentials`.
- * @throws an error of the socket, an AbortError after 15 seconds, or a Failure for an answer that is too long
+ * Sends one token request (RFC 6749, section 4.4, with Zoom's `account_credentials` grant type).
+ * @throws a socket error, an AbortError after 15 seconds, or a Failure as readResponse() does
  */
-async function post({ agent, endpoint }: Zoom, credentials: Credentials, onSent: () => void): Promise<Reply> {
+async function post(server: Server, credentials: Credentials, onSent: () => void): Promise<Outcome> {
+  const { agent, endpoint } = server;
   const { ZOOM_ACCOUNT_ID: account_id, ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret } = credentials;
-  const signal = AbortSignal.timeout(15_000);
   const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
-  const { request: open } = endpoint.protocol === 'http:' ? await import('node:http') : https;
-  const request = open(endpoint, { method: 'POST', auth: `${id}:${secret}`, agent, headers, signal });
-  request.once('finish', onSent);
+  const signal = AbortSignal.timeout(15_000);
+  const autoSelectFamilyAttemptTimeout = 2_500; // Node's default, 250 ms for each address, is short for a slow network.
+  const options = { method: 'POST', auth: `${id}:${secret}`, agent, headers, signal, autoSelectFamilyAttemptTimeout };
+  const request = (endpoint.protocol === 'http:' ? await import('node:http') : https).request(endpoint, options);
+  request.once('finish', onSent).on('error', () => {}); // once() reports the error that matters.
   request.end(new URLSearchParams({ grant_type: 'account_credentials', account_id }).toString());
-  // Where an answer asks to switch protocols, only the end is reported.
-  const [response]: IncomingMessage[] = await Promise.race([once(request, 'response'), once(request, 'close')]);
-  if (!response) throw new Error('closed without an answer');
+  // Give the signal to once(), too: the request ignores it while a proxy opens the tunnel (Node 22 to 26).
+  // Race 'close', too: a server that switches protocols causes no 'response'.
+  const events = ['response', 'close'].map((event) => once(request, event, { signal }));
+  const [response]: IncomingMessage[] = await Promise.race(events);
+  if (!response) throw new Error('closed without a response');
   let body = '';
   for await (const chunk of addAbortSignal(signal, response.setEncoding('utf8')))
-    if ((body += chunk).length > 2 ** 20)
-      throw intercepted(endpoint, "sent more than 1 MiB, which is no answer of Zoom's");
-  return { status: response.statusCode ?? 0, headers: response.headers, body };
+    if ((body += chunk).length > 2 ** 20) throw intercepted(endpoint, 'sent more than 1 MiB');
+  return readResponse(response, body, server, credentials);
 }
 
-/** @param what the server did that Zoom does not */
+/** @param what what the server did that Zoom never does */
 function intercepted({ host, origin }: URL, what: string): Failure {
-  const who = 'A captive portal, a proxy, or a firewall may have answered in its place:';
-  const remedy = `open ${origin}/ in a browser on this network, or try another network.`;
-  return new Failure(1, `${host} ${what}.`, who, remedy);
+  const who = 'A captive portal, proxy, or firewall may have answered instead.';
+  return new Failure(1, `${host} ${what}.`, who, `Open ${origin}/ in a browser, or try another network.`);
 }
 
-function readReply({ status, headers, body }: Reply, zoom: Zoom, credentials: Credentials): Grant | Refusal | Fault {
-  const { endpoint } = zoom;
+/** The statuses that `curl --retry` retries, and those with which Cloudflare reports an outage of its customer. */
+const TRANSIENT = [408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524];
+
+/** @throws a Failure for a response that is neither a token, nor a rejection, nor worth another attempt */
+function readResponse(response: IncomingMessage, body: string, server: Server, credentials: Credentials): Outcome {
+  const { statusCode: status = 0, headers } = response;
+  const { endpoint, marketplace } = server;
   const { ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret } = credentials;
-  const basic = Buffer.from(`${id}:${secret}`).toString('base64');
-  /** Words of the server, fit for a message: short, and without the secret that it may repeat. */
-  const quote = (text: string) => clean(text).replaceAll(secret, '***').replaceAll(basic, '***').slice(0, 200);
-  const answer = parseObject(body);
-  const { access_token: token, expires_in: life, scope } = answer ?? {};
-  const texts = ['reason', 'errorMessage', 'error_description', 'message', 'error'].map((name) => answer?.[name]);
-  const words = texts.map((text) => (typeof text === 'string' ? quote(text) : '')).find(Boolean);
-  const said = words ? `"${words}" (${status})` : `status ${status}`;
-  const tracking = headers['x-zm-trackingid'];
-  const details = tracking ? [`Tracking ID, for Zoom's support: ${quote(String(tracking))}`] : [];
+  const json = parseObject(body);
+  const { access_token: token, expires_in: seconds, scope } = json ?? {};
+  const secrets = [secret, Buffer.from(`${id}:${secret}`).toString('base64'), typeof token === 'string' ? token : ''];
+  const excerpt = (text: unknown) => (typeof text === 'string' ? redact(clean(text), secrets).slice(0, 200) : '');
+  const texts = ['reason', 'errorMessage', 'error_description', 'message', 'error'].map((name) => json?.[name]);
+  const message = texts.map((text) => (typeof text === 'string' ? clean(text) : '')).find(Boolean);
+  const statement = message ? `"${excerpt(message)}" (${status})` : `status ${status}`;
+  const trackingId = excerpt(headers['x-zm-trackingid']);
+  const details = trackingId ? [`Tracking ID (for Zoom support): ${trackingId}`] : [];
   const isPage = /^\s*</.test(body);
 
-  // What `curl --retry` takes for transient. A load balancer's page is of an outage, any other is of a captive portal.
-  if ([408, 429, 500, 502, 503, 504].includes(status) && !(isPage && status < 500))
-    return { fault: `${endpoint.host} answered with ${said}`, details, seconds: retryAfter(headers['retry-after']) };
-  const to = status >= 300 && status < 400 && headers.location;
-  if (to) throw intercepted(endpoint, `answered with a redirect to ${quote(to)} (${status}), which is not followed`);
-  const what = isPage ? 'a web page' : body ? 'something that is not JSON' : 'nothing';
-  if (!answer) throw intercepted(endpoint, `answered with ${what} (status ${status})`);
+  const problem = `${endpoint.host} answered with ${statement}`;
+  const wait = parseRetryAfter(headers['retry-after']);
+  // Retry a page with a 5xx status, which is a load balancer's, but not with a 4xx, which is a captive portal's.
+  if (TRANSIENT.includes(status) && !(isPage && status < 500)) return { kind: 'transient', problem, details, wait };
+  if (status >= 300 && status < 400 && headers.location)
+    throw intercepted(endpoint, `answered with a redirect to ${excerpt(headers.location)} (${status})`);
+  const what = isPage ? 'a web page' : body ? 'something other than a JSON object' : 'an empty response';
+  if (!json) throw intercepted(endpoint, `answered with ${what} (status ${status})`);
   if (status >= 400 && status < 500) {
-    const signs = [answer['error'], answer['errorCode'], answer['code']].filter((sign) => typeof sign !== 'object');
-    const [suspects, ...advice] = diagnose([...signs, said].join(' '), zoom);
-    return { suspects, lines: [`Zoom refused: ${said}.`, ...details, ...advice] };
+    const codes = [json['error'], json['errorCode'], json['code']].filter((code) => typeof code !== 'object');
+    const { suspects, advice } = diagnose([...codes, `"${message}"`].join(' '), marketplace);
+    return { kind: 'rejection', suspects, lines: [`Zoom rejected the request: ${statement}.`, ...details, ...advice] };
   }
-  // RFC 6749, appendix A.12: a token is printable ASCII.
+  // Accept only printable ASCII (RFC 6749, appendix A.12).
   if (status < 300 && typeof token === 'string' && /^[\x20-\x7e]+$/.test(token)) {
-    const scopes = typeof scope === 'string' ? scope.split(/\s+/).map(clean).filter(Boolean) : [];
-    const expires = typeof life === 'number' && life > 0 && life < 1e9 ? fromNow(life) : undefined;
-    return { token, scopes, expires, answer };
+    const words = [scope].flat().flatMap((text) => (typeof text === 'string' ? text.split(/\s+/) : []));
+    const scopes = words.map((word) => redact(clean(word), secrets)).filter(Boolean);
+    const lifetime = typeof seconds === 'string' ? Number(seconds) : seconds;
+    const expires = typeof lifetime === 'number' && lifetime > 0 && lifetime < 1e9 ? fromNow(lifetime) : undefined;
+    return { kind: 'token', token, scopes, expires, json };
   }
-  const how = status < 300 && !words ? `without a usable access_token (${status})` : `with ${said}`;
-  throw new Failure(1, `${endpoint.host} answered ${how}.`, ...details, 'Run this again in a few minutes.');
+  const how = status < 300 && !message ? `without a usable access_token (${status})` : `with ${statement}`;
+  throw new Failure(1, `${endpoint.host} answered ${how}.`, ...details, 'Try again in a few minutes.');
 }
 
-/** A JSON object, or undefined for any other text. */
+/** Parses a JSON object; returns undefined for anything else. */
 function parseObject(text: string): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+    return /^\s*\{/.test(text) ? JSON.parse(text) : undefined;
   } catch {
     return undefined;
   }
 }
 
+/** Masks secrets in a text, and every piece of a secret that is six characters or longer. */
+function redact(text: string, secrets: readonly string[]): string {
+  const chars = text.split('');
+  for (const secret of secrets)
+    for (let at = 0, size = Math.min(6, secret.length); at + size <= text.length; at++)
+      if (secret.includes(text.slice(at, at + size))) chars.fill('\0', at, at + size);
+  return chars.join('').replace(/\0+/g, '***');
+}
+
 /**
- * Seconds that a Retry-After header asks to wait: RFC 9110, section 10.2.3, in seconds or as a date.
- * @returns 0 where it asks for nothing, and no more than fits a calendar
+ * Parses a Retry-After header (RFC 9110, section 10.2.3), which holds either seconds or a date.
+ * @returns the seconds to wait, capped so that they can be added to a date, or undefined if there are none
  */
-function retryAfter(value = ''): number {
+function parseRetryAfter(value = ''): number | undefined {
   const seconds = /^\d+$/.test(value) ? Number(value) : Math.ceil((Date.parse(value) - Date.now()) / 1000);
-  return seconds > 0 ? Math.min(seconds, 1e9) : 0;
+  return seconds > 0 ? Math.min(seconds, 1e9) : undefined;
 }
 
-function readError(error: unknown, { endpoint: { host }, peer, hint }: Zoom): Fault {
-  if (error instanceof Failure) throw error;
-  const { name, code, message, statusCode } = error as NodeJS.ErrnoException & { statusCode?: number };
-  const fault = { details: [hint], seconds: 0 };
-  if (name === 'AbortError') return { ...fault, fault: `${host} gave no answer in 15 seconds` };
-  if (code === 'ECONNRESET' || code === 'EPIPE') return { ...fault, fault: `${host} broke the connection` };
+/** The error of a name lookup (`hostname`), a connection (`address`), or a proxy's tunnel (`statusCode`). */
+type SocketError = NodeJS.ErrnoException & { hostname?: string; address?: string; port?: number; statusCode?: number };
+
+/** Returns an error that another attempt may not meet again as a TransientError. Throws any other as a Failure. */
+async function readError(error: unknown, server: Server): Promise<TransientError> {
+  if (error instanceof Failure || error instanceof TypeError) throw error;
+  const { name, code, message, statusCode, hostname, address = '', port } = error as SocketError;
+  const { host } = server.endpoint;
   const cause = `${code ?? clean(message)}${statusCode ? `, status ${statusCode}` : ''}`;
-  const untrusted = `The certificate of ${host} is not trusted (${cause}), so nothing was sent.`;
-  const remedy = 'If your company inspects TLS, NODE_EXTRA_CA_CERTS has to name a readable file with its CA.';
-  if (/CERT|ISSUER|SIGNATURE/.test(cause)) throw new Failure(1, untrusted, remedy);
-  if (/^(ENOTFOUND|EAI_)/.test(cause)) throw new Failure(1, `The name of ${peer} is not found (${cause}).`, hint);
-  if (cause === 'ECONNREFUSED') throw new Failure(1, `${peer} refused the connection.`, hint);
-  throw new Failure(1, `The connection to ${peer} failed (${cause}).`, hint);
+  const transient = (problem: string): TransientError => ({ kind: 'transient', problem, details: [server.hint] });
+  if (name === 'AbortError') return transient(`${host} did not respond within 15 seconds`);
+  if (code === 'ECONNRESET' || code === 'EPIPE') return transient(`${host} closed the connection`);
+  if (/^(?!ERR_SSL_).*(CERT|ISSUER|SIGNATURE)/.test(cause)) throw await explainCertificate(cause, server);
+
+  const peer = hostname ?? (address ? `${address.includes(':') ? `[${address}]` : address}:${port}` : host);
+  const problem = `Cannot ${hostname ? 'resolve' : 'connect to'} ${peer} (${cause})`;
+  if (/^(EAI_AGAIN|ETIMEDOUT|E(HOST|NET)(DOWN|UNREACH))$/.test(cause)) return transient(problem);
+  throw new Failure(1, `${problem}.`, server.hint);
 }
 
 /**
- * What a refusal by Zoom means, by its words or by its number in Zoom's "OAuth error messages".
- * @returns the credentials that may be wrong, what is wrong, and what to do
+ * Explains a certificate error.
+ * @param code from OpenSSL or Node
  */
-function diagnose(words: string, { marketplace }: Zoom): [suspects: readonly Name[], what: string, remedy: string] {
+async function explainCertificate(code: string, { endpoint, proxy, hint }: Server): Promise<Failure> {
+  // Find out whose certificate it is, which the error does not say: connecting to the proxy alone may fail alike.
+  const request = proxy?.protocol === 'https:' && https.get(proxy.origin);
+  const events = request ? [once(request, 'error'), once(request, 'response'), sleep(5_000, [])] : [[]];
+  const [result] = await Promise.race(events);
+  const owner = result?.code === code ? `the proxy ${proxy?.host}` : endpoint.host;
+  const problem = (what: string) => `The certificate of ${owner} ${what} (${code}). Nothing was sent.`;
+  const clock = 'Check the date and time of this computer.';
+  if (/EXPIRED|NOT_YET_VALID/.test(code)) return new Failure(1, problem('has expired or is not valid yet'), clock);
+  if (/ALTNAME/.test(code) && result?.code !== code) return intercepted(endpoint, `sent a wrong certificate (${code})`);
+  if (/ALTNAME/.test(code)) return new Failure(1, problem('is for another host'), hint);
+  const remedy = `If your company inspects TLS traffic, set NODE_USE_SYSTEM_CA=1 (Node 22.19+ or
+24.6+), or set NODE_EXTRA_CA_CERTS to a file with your company's CA certificate.`;
+  return new Failure(1, problem('is not trusted'), remedy);
+}
+
+/**
+ * Works out what a rejection means, from its text or its number in Zoom's "OAuth error messages".
+ * @returns the credentials that may be wrong, and what to tell the user
+ */
+function diagnose(text: string, marketplace: string): { suspects: readonly Name[]; advice: string[] } {
   const [account, id, secret] = NAMES;
   const app = [id, secret];
-  const has = (pattern: RegExp) => pattern.test(words);
-  const activation = `Activation page at ${marketplace}.`;
+  const mismatch = `${id} or ${secret} is wrong, or they belong to different apps.`;
+  const wrongType = 'The app is not a Server-to-Server OAuth app, or is not activated.';
   const compare = `with App Credentials at ${marketplace}.`;
-  const otherApp = `The app of ${id} is no Server-to-Server OAuth app or is not activated:`;
-  const mismatch = `${id} or ${secret} is wrong, or they are of different apps:`;
-  if (has(/by admin|\b4738\b/i)) return [[], 'An administrator disabled the app:', 'one has to allow it again.'];
-  if (has(/\bowner\b|\b4735\b/i)) return [[], 'The owner of the app is gone:', `give it another at ${marketplace}.`];
-  if (has(/disabled|\b4717\b/i)) return [app, `The app of ${id} is disabled:`, `activate it on its ${activation}`];
-  if (has(/grant.type|\b4705\b/i)) return [app, otherApp, `check its type and its ${activation}`];
-  if (has(/invalid.client|client.(id|secret)|\b470[246]\b/i)) return [app, mismatch, `compare both ${compare}`];
-  // These words alone: others speak for themselves.
-  if (has(/"(bad |invalid_)request"/i)) return [[account], `${account} is most likely wrong:`, `compare it ${compare}`];
-  return [NAMES, `Check ${list(NAMES)}:`, `compare them ${compare}`];
+  const activation = `Activation page at ${marketplace}.`;
+  const causes: [pattern: RegExp, suspects: readonly Name[], problem: string, remedy: string][] = [
+    [/by admin|\b4738\b/i, [], 'An administrator has disabled the app.', 'Ask an administrator to allow it again.'],
+    [/\bowner\b|\b4735\b/i, [], 'The owner of the app no longer exists.', `Assign a new owner at ${marketplace}.`],
+    [/disabled|\b4717\b/i, app, `The app with this ${id} is disabled.`, `Activate it on its ${activation}`],
+    [/grant.type|\b4705\b/i, app, wrongType, `Check its type and its ${activation}`],
+    [/invalid.client|client.(id|secret)|\b470[246]\b/i, app, mismatch, `Compare both ${compare}`],
+    // Use these only if Zoom says nothing more specific.
+    [/"(bad |invalid_)request"/i, [account], `${account} is probably wrong.`, `Compare it ${compare}`],
+    [/^/, NAMES, 'The cause is not known.', `Compare all three credentials ${compare}`],
+  ];
+  const [, suspects, ...advice] = causes.find(([pattern]) => pattern.test(text))!; // The first match counts.
+  return { suspects, advice };
 }
 
-/** Zoom's answer, with the time of expiry first. */
-function toJson({ answer, expires }: Grant): string {
-  const text = JSON.stringify({ expires_at: expires, ...answer }, null, 2);
-  // JSON leaves DEL and C1 as they are, and a terminal may obey them.
-  return `${text.replace(/[\x7f-\x9f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`)}\n`;
+/** Returns Zoom's response as JSON, with expires_at added at the top. */
+function toJson({ json, expires }: TokenResponse): string {
+  // JSON.stringify leaves DEL and C1 control characters unescaped, and terminals may act on them.
+  const escape = (char: string) => `\\u00${char.charCodeAt(0).toString(16)}`;
+  return `${JSON.stringify({ expires_at: expires, ...json }, null, 2).replace(/[\x7f-\x9f]/g, escape)}\n`;
 }
 
-/** Copies the token and prints it with its scopes, line for line as Zoom's s2s.js does. */
-async function present({ token, scopes, expires }: Grant, { marketplace }: Zoom, obstacle: string | void) {
-  obstacle ??= await copy(token).catch(explain);
-  const heading = `Zoom Server-to-Server Oauth token${obstacle ? '' : ' copied to clipboard'}:`;
+/** Copies the token, then prints it and its scopes, line for line like Zoom's s2s.js ("Oauth" included). */
+async function present({ token, scopes, expires }: TokenResponse, { marketplace }: Server): Promise<void> {
+  for (const name of NAMES) delete process.env[name]; // The commands that copy inherit the environment.
+  const whyNotCopied = whyNoClipboard() ?? (await copy(token));
+  const heading = `Zoom Server-to-Server Oauth token${whyNotCopied ? '' : ' copied to clipboard'}:`;
   await print(['', heading, '-'.repeat(54), token, '', 'Scopes:', '-------', ...scopes, ''].join('\n'));
-  const { STY, TERM = '', TMUX } = process.env;
-  // GNU screen spills OSC 52 where it is longer than its buffer. tmux, which may go by the same name, does not.
-  if (obstacle && process.stdout.isTTY && !STY && TERM !== 'dumb' && (TMUX || !/^screen(\.|$)/.test(TERM))) {
-    await print(`\x1b]52;c;${Buffer.from(token).toString('base64')}\x07`);
-    say(`No clipboard here (${obstacle}). Asked your terminal to copy it.`);
-  } else if (obstacle) say(`No clipboard here (${obstacle}): copy the token from the output.`);
-  if (!scopes.length) say(`The app has no scopes, so the token opens nothing: add some under Scopes, ${marketplace}.`);
-  if (expires) say(`Expires at ${clockTime(expires)}.`);
+
+  const notes = whyNotCopied ? [`No clipboard here (${whyNotCopied}).`, await copyByTerminal(token)] : [];
+  const noScopes = 'The token has no scopes. If you have just added some, run this again soon.';
+  if (!scopes.length) notes.push(noScopes, `Otherwise, add some at ${marketplace}.`);
+  if (expires) notes.push(`Expires at ${clockTime(expires)}.`);
+  if (notes.length && process.stdout.isTTY && process.stderr.isTTY) say(''); // Part them from the scopes.
+  notes.forEach(say);
 }
 
-/** @throws a HelperError where that is not possible, or an Error after 5 seconds */
-async function copy(token: string): Promise<void> {
-  for (const name of NAMES) delete process.env[name]; // The clipboard's helper inherits the environment.
-  const { default: clipboard } = await import('clipboardy');
-  const late = sleep(5_000).then(() => Promise.reject(new Error('its helper did not answer in 5 seconds')));
-  await Promise.race([clipboard.write(token), late]);
+/** Copies the token to the clipboard. Returns why if that fails or takes too long. */
+async function copy(token: string): Promise<string | undefined> {
+  // Wait longer for PowerShell, which starts slowly.
+  const limit = process.platform === 'win32' || process.env['WSL_DISTRO_NAME'] ? 15_000 : 5_000;
+  const written = import('clipboardy').then(({ default: clipboard }) => clipboard.write(token));
+  return Promise.race([written.then(() => undefined, explainCopying), sleep(limit, 'the clipboard command timed out')]);
 }
 
-/** What clipboardy throws: an error of a helper's process, or one that holds those of two. */
-type HelperError = Error & { stderr?: string; xselError?: { stderr?: string }; fallbackError?: { stderr?: string } };
+/** What clipboardy throws: the error of one clipboard command, or an error that wraps those of two. */
+type ClipboardError = Error & { stderr?: string; xselError?: { stderr?: string }; fallbackError?: { stderr?: string } };
 
-/** Why the clipboard's helper failed: what to install where it is missing, else its own words. */
-function explain({ message, stderr, xselError, fallbackError }: HelperError): string {
-  const { TERMUX_VERSION, WAYLAND_DISPLAY } = process.env;
-  // Without wl-clipboard, clipboardy tries xsel; without that, an xsel of its own, for x86-64.
-  if (WAYLAND_DISPLAY && fallbackError) return 'install wl-clipboard';
-  const words = clean(xselError?.stderr || stderr || fallbackError?.stderr || '');
-  if (!words && /^Couldn't find/.test(message)) return `install ${TERMUX_VERSION ? 'termux-api' : 'xsel'}`;
-  return words || clean(message.split(/\.\s|\n/)[0] ?? '');
+/** Returns why copying failed: what to install if the clipboard command is missing, or else its own message. */
+function explainCopying({ message, stderr, xselError, fallbackError }: ClipboardError): string {
+  const { PATH = '', WAYLAND_DISPLAY } = process.env;
+  // Find out what clipboardy does not say: it only reports why its next choices, xsel and its own xsel, failed.
+  const hasWlCopy = PATH.split(delimiter).some((folder) => fs.existsSync(join(folder, 'wl-copy')));
+  if (WAYLAND_DISPLAY && fallbackError) return hasWlCopy ? 'wl-copy failed' : 'install wl-clipboard';
+  // Ignore a syntax error: on other processors than x86-64, a shell takes clipboardy's own xsel for a script.
+  const [, missing] = /^Couldn't find.*\bapt install ([\w-]+)/.exec(message) ?? [];
+  if (missing && !/open display/.test(fallbackError?.stderr ?? '')) return `install ${missing}`;
+  return clean(xselError?.stderr || stderr || fallbackError?.stderr || message.split(/\.\s|\n/)[0] || '');
 }
 
-/** Why there is no clipboard to be had here, as far as the environment tells. */
-function clipboardless(): string | undefined {
+/** Returns why there is no clipboard here, judging by the environment, or undefined. */
+function whyNoClipboard(): string | undefined {
   const { DISPLAY = '', SSH_CONNECTION, SSH_TTY, WAYLAND_DISPLAY, WSL_DISTRO_NAME } = process.env;
   const isLinux = process.platform === 'linux';
-  // Forwarded X11 ("localhost:10.0") is the clipboard where the person sits; any other is the remote machine's.
+  // A forwarded X11 display ("localhost:10.0") is the user's own; any other belongs to the remote machine.
   if ((SSH_CONNECTION || SSH_TTY) && !(isLinux && /^[^:]/.test(DISPLAY))) return 'this is an SSH session';
   return isLinux && !DISPLAY && !WAYLAND_DISPLAY && !WSL_DISTRO_NAME ? 'there is no display' : undefined;
 }
 
-/** Writes to stdout and waits until it is out. A reader that goes away is no error. */
-async function print(text: string): Promise<void> {
-  const error = await new Promise<NodeJS.ErrnoException | null | undefined>((done) => process.stdout.write(text, done));
-  if (error && error.code !== 'EPIPE') throw new Failure(1, `Cannot write the result: ${reason(error)}.`);
+/** Copies the token by way of tmux or the terminal. Returns what was done, or what is left to do. */
+async function copyByTerminal(token: string): Promise<string> {
+  const { STY, TERM = '', TMUX } = process.env;
+  const { spawnSync } = await import('node:child_process');
+  // tmux does not pass on OSC 52 unless set-clipboard is "on". -w, from tmux 3.2, sends it to the terminal outside.
+  const tmux = TMUX && spawnSync('tmux', ['load-buffer', '-w', '-'], { input: token, timeout: 5_000 });
+  if (tmux && tmux.status === 0) return "Copied the token to tmux's buffer, and asked your terminal to copy it.";
+  // GNU screen prints an OSC 52 sequence that does not fit its buffer. tmux, whose TERM may also be "screen", does not.
+  const isScreen = STY || (/^screen(\.|$)/.test(TERM) && !TMUX);
+  if (!process.stdout.isTTY || TERM === 'dumb' || isScreen) return 'Copy the token from the output.';
+  await print(`\x1b]52;c;${Buffer.from(token).toString('base64')}\x07`);
+  return 'Asked your terminal to copy the token.';
 }
 
-/** Tells the person, on stderr: stdout is for the result. */
+/** Writes to stdout and waits for it to be flushed. A closed pipe is not an error. */
+async function print(text: string): Promise<void> {
+  const error = await new Promise<NodeJS.ErrnoException | null | undefined>((done) => process.stdout.write(text, done));
+  if (error && error.code !== 'EPIPE') throw new Failure(1, `Cannot write to stdout: ${reason(error)}.`);
+}
+
+/** Prints a message on stderr; stdout is for the result. */
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
-/** Text from elsewhere, fit for a terminal: cut, and without escape sequences and control characters. */
+/** Makes untrusted text safe to print: short, on one line, without escape sequences or control characters. */
 const clean = (text: string) =>
   stripVTControlCharacters(text.slice(0, 999)).replace(/\s+/g, ' ').replace(/\p{C}/gu, '').trim();
 
-/** "A", "A and B", "A, B, and C". */
+/** Quotes a file name for a POSIX shell, if that is necessary. */
+const quoteForShell = (name: string) =>
+  /^[\w./][\w./-]*$/.test(name) ? name : `'${name.replaceAll("'", String.raw`'\''`).replace(/^-/, './-')}'`;
+
+/** Joins names: "A", "A and B", "A, B, and C". */
 const list = (names: readonly string[]) => new Intl.ListFormat('en').format(names);
 
-/** "1 second", "2 seconds". */
+/** Formats a number and its unit: "1 second", "2 seconds". */
 const count = (number: number, unit: string) => `${number} ${unit}${number === 1 ? '' : 's'}`;
 
-/** The moment in so many seconds. */
 const fromNow = (seconds: number) => new Date(Date.now() + seconds * 1000);
 
-/** A time to come, by the local clock: "15:04, in 60 minutes" or "15:04 on Tue Nov 24 2026". */
+/** Formats a future time: "15:04, in 60 minutes", "15:04, in 3 hours", or "15:04 on Tue Nov 24 2026". */
 function clockTime(date: Date): string {
   const minutes = Math.ceil((date.getTime() - Date.now()) / 60_000);
-  const then = minutes < 1440 ? `, in ${count(minutes, 'minute')}` : ` on ${date.toDateString()}`;
-  return `${date.toTimeString().slice(0, 5)}${then}`;
+  const distance = minutes <= 120 ? count(minutes, 'minute') : count(Math.round(minutes / 60), 'hour');
+  return `${date.toTimeString().slice(0, 5)}${minutes < 1440 ? `, in ${distance}` : ` on ${date.toDateString()}`}`;
 }
 
-/** The reason in an error of the system: "permission denied". */
+/** Returns the reason for a system error, such as "permission denied". */
 const reason = (error: unknown) =>
   getSystemErrorMap().get((error as NodeJS.ErrnoException).errno ?? 0)?.[1] ?? (error as Error).message;
 
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {}); // print() tells, where it matters.
-try {
-  await main();
-} catch (error) {
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {}); // print() reports what matters.
+// Handle signals even if no cleanup is needed: PID 1 of a container ignores a signal that has no handler.
+const interruption = new Promise<never>((_, reject) => {
+  process.once('SIGINT', () => reject(new Failure(130, 'Cancelled.')));
+  process.once('SIGTERM', () => reject(new Failure(143)));
+});
+await Promise.race([main(interruption), interruption]).catch((error: unknown) => {
   if (!(error instanceof Failure)) throw error;
-  say(error.message);
-  process.exitCode = error.code;
-}
-// Once all is said, what may still run is ended: the clipboard's helper, the rest of an answer.
-process.stderr.write('', () => process.exit());
+  if (error.message) say(error.message);
+  process.exitCode = error.exitCode;
+});
+// Flush stderr, then exit even if something is still running, such as a clipboard command that hangs.
+process.stderr.write('', () => {
+  // After a signal, end by that signal: process.exit() waits for a name lookup, which may take half a minute to fail.
+  const signal = (['SIGINT', 'SIGTERM'] as const).find((name) => !process.listenerCount(name));
+  if (signal && !process.stdin.isRaw && process.platform !== 'win32') process.kill(process.pid, signal);
+  process.exit();
+});

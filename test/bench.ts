@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ACCOUNT, createCertificate, respondLikeZoom, startMockZoom } from './mock-zoom.ts';
@@ -51,6 +52,13 @@ const server = await startMockZoom(async (...request) => {
 }, tls);
 const settings = { ...ACCOUNT, ZOOM_HOST: `https://localhost:${server.port}`, NODE_EXTRA_CA_CERTS: ca };
 
+/** Returns what the script says if it cannot copy a token. The times could not be compared then. */
+async function explainMissingClipboard(): Promise<string | undefined> {
+  const env = { ...process.env, ...settings };
+  const child = spawn(node, [...process.execArgv, file('../s2s.ts')], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  return /^No clipboard here .*/m.exec(await text(child.stderr))?.[0];
+}
+
 /** Runs a command and returns how many milliseconds it took. */
 async function time({ name, command: [program = '', ...args], env, cwd = file('..') }: Command): Promise<number> {
   const started = performance.now();
@@ -65,16 +73,27 @@ async function time({ name, command: [program = '', ...args], env, cwd = file('.
   return performance.now() - started;
 }
 
-const median = (command: Command) => times.get(command)!.toSorted((a, b) => a - b)[rounds >> 1] ?? NaN;
-
-console.error(`This copies a mock token to your clipboard ${commands.length * (rounds + 1)} times.`);
-try {
+/** Runs each command in turn, so that whatever else is running slows all of them down, and prints the medians. */
+async function measure(): Promise<void> {
   for (const command of commands) await time(command); // Fills caches.
   for (let round = 0; round < rounds; round++) for (const [command, ms] of times) ms.push(await time(command));
   console.log(`| Node ${process.version}, ${rounds} rounds | median | relative time |\n| --- | --- | --- |`);
   for (const command of commands) {
     const ms = median(command);
     console.log(`| ${command.name} | ${ms.toFixed(0)} ms | ${(ms / median(minimal)).toFixed(2)} |`);
+  }
+}
+
+const median = (command: Command) => times.get(command)!.toSorted((a, b) => a - b)[rounds >> 1] ?? NaN;
+
+try {
+  const problem = await explainMissingClipboard();
+  if (problem) {
+    console.error(`${problem}\nRun this where the script can copy the token, such as in a desktop session.`);
+    process.exitCode = 1;
+  } else {
+    console.error(`This copies a mock token to your clipboard ${commands.length * (rounds + 1)} times.`);
+    await measure();
   }
 } finally {
   server.close();

@@ -1,16 +1,54 @@
-/** `npm run demo`: runs the script with the credentials of the mock server, against the mock server. */
+/**
+ * `npm run demo [-- --json]`: runs the script against a mock Zoom server. In a terminal it shows a first run, in a
+ * temporary folder, and then a later run.
+ */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { ACCOUNT, startMockZoom } from './mock-zoom.ts';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { TOKEN_RESPONSE, respondWith, startMockZoom } from './mock-zoom.ts';
 
-console.error(
-  'Demo: this token is from a mock server and does not work with Zoom. Like a real one, it is copied to your clipboard.',
-);
-const server = await startMockZoom();
-const script = spawn(process.execPath, [...process.execArgv, 's2s.ts'], {
-  stdio: 'inherit',
-  env: { ...process.env, ...ACCOUNT, ZOOM_HOST: server.url },
-});
-[process.exitCode] = await once(script, 'exit');
-server.close();
+const MADE_UP = {
+  ZOOM_ACCOUNT_ID: 'dEmo_aCcOuNt-012345678',
+  ZOOM_CLIENT_ID: 'dEmo_cLiEnT-0123456789',
+  ZOOM_CLIENT_SECRET: 'dEmOsEcReT0123456789abcdefghijkl',
+};
+const flags = process.argv.slice(2);
+const EMPTY = { ZOOM_ACCOUNT_ID: '', ZOOM_CLIENT_ID: '', ZOOM_CLIENT_SECRET: '' };
+
+const server = await startMockZoom(respondWith(200, TOKEN_RESPONSE));
+const cwd = mkdtempSync(join(tmpdir(), 's2s-demo-'));
+
+/** Runs the script in the temporary folder. Returns its exit code. */
+async function run(credentials: typeof MADE_UP): Promise<number> {
+  const script = fileURLToPath(new URL('../s2s.ts', import.meta.url));
+  const child = spawn(process.execPath, [...process.execArgv, script, ...flags], {
+    cwd,
+    stdio: 'inherit',
+    env: { ...process.env, ...credentials, DOTENV_PATH: '', NODE_ENV: '', ZOOM_HOST: server.url },
+  });
+  const [code] = await once(child, 'exit');
+  return code ?? 1;
+}
+
+process.on('SIGINT', () => {}); // Leave Ctrl-C to the script.
+try {
+  console.error('Demo: tokens from this mock server do not work with Zoom.');
+  console.error('Like real ones, they are copied to your clipboard.');
+  if (process.stdin.isTTY && process.stderr.isTTY) {
+    console.error(`Paste these three lines at the first prompt:\n\n${Object.values(MADE_UP).join('\n')}\n`);
+    const commandLine = ['$ npx tsx s2s.ts', ...flags].join(' ');
+    console.error(`This is a first run:\n${commandLine}`);
+    process.exitCode = await run(EMPTY);
+    if (existsSync(join(cwd, '.env'))) {
+      console.error(`\nLater runs do not prompt:\n${commandLine}`);
+      process.exitCode = await run(EMPTY);
+    }
+  } else process.exitCode = await run(MADE_UP);
+} finally {
+  server.close();
+  rmSync(cwd, { recursive: true });
+}

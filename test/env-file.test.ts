@@ -13,14 +13,26 @@ const NAMES = Object.keys(ACCOUNT);
 const numRuns = Number(process.env['S2S_RUNS'] ?? 8);
 const seed = Number(process.env['S2S_SEED'] ?? 1);
 
-/** Generates a credential without outer spaces that dotenv can represent. */
+/** Recognizes what the script takes for something else than the value itself: see values.test.ts. */
+const IS_SPECIAL = [
+  /^[^\p{L}\p{N}]*$/u, // Nothing but punctuation.
+  /^[^\p{L}\p{N}]*(x[^\p{L}\p{N}]*)+$/iu, // A placeholder.
+  /^(.)\1{3,}$/s,
+  /^(["'`]).*\1$/s, // In quotes.
+  /^# /, // A comment.
+  /^\$[A-Z]+$/, // A reference.
+  /^\w[\w+.-]*:\/\//,
+];
+
+/** Generates a credential that is taken as it is, and that dotenv can represent. */
 const credential = fc
   .oneof(
     fc.string({ unit: fc.constantFrom(...`abcXYZ019-_.#'"\`\\$ =:é漢/+n`), minLength: 1, maxLength: 24 }),
-    fc.constantFrom('#', "it's", '"quoted"', '$HOME', 'a\\nb', "'", 'a # b', '"#', "'#`", '\\', '`#"'),
+    fc.constantFrom('#1', "it's", '"quoted" 1', '$HOME/1', 'a\\nb', "'1", 'a # b', '"#1', "'#`1", '1\\', '`#"1'),
   )
   .map((value) => value.trim())
-  .filter((value) => value !== '' && !['#', "'", '"', '`'].every((mark) => value.includes(mark)));
+  .filter((value) => !IS_SPECIAL.some((pattern) => pattern.test(value)))
+  .filter((value) => !['#', "'", '"', '`'].every((mark) => value.includes(mark)));
 
 const UNCLOSED = 'UNCLOSED="abc';
 
@@ -83,7 +95,8 @@ it(`saves credentials as typed and keeps all else in .env (S2S_SEED=${seed})`, i
     const { screen } = await session({ env: { ZOOM_HOST: server.url }, cwd, answers });
 
     const after = readFileSync(join(cwd, '.env'));
-    const saved = Object.entries(answers).filter(([name]) => !screen.includes(`${name} is not saved`));
+    const [, unsaved = ''] = /\nCannot save (.*) in \.env: no dotenv syntax can represent/.exec(screen) ?? [];
+    const saved = Object.entries(answers).filter(([name]) => !unsaved.includes(name!));
     // Some values cannot be saved after an unclosed quote, or after a backslash at the end of another value.
     const mayFail = lines.includes(UNCLOSED) || values.some((value) => /^['"`]|\\$/.test(value));
     assert.ok(mayFail || saved.length === Object.keys(answers).length);

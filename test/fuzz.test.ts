@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { expectPlainText, expectRun, run, startTcpServer, withCredentials } from './helpers.ts';
-import { ACCOUNT, BASIC, TOKEN } from './mock-zoom.ts';
+import { expectPlainText, expectRun, ownMockZoom, run, startTcpServer, withCredentials } from './helpers.ts';
+import { ACCOUNT, BASIC, type Handler, TOKEN, respondWith } from './mock-zoom.ts';
 
 const LANES = 4;
 const numRuns = Math.ceil(Number(process.env['S2S_RUNS'] ?? 12) / LANES);
@@ -124,16 +124,25 @@ function findToken(status: number, bytes: Buffer): string | undefined {
   }
 }
 
-it(`prints a token or a plain message, whatever a server responds (S2S_SEED=${seed})`, async () => {
+/** Calls a check with random inputs, in several lanes at once. Each lane prepares what its runs share. */
+async function checkProperty<T>(input: fc.Arbitrary<T>, prepare: () => Promise<(input: T) => Promise<void>>) {
   const lane = async (_: unknown, nth: number) => {
+    const property = fc.asyncProperty(input, await prepare());
+    await fc.assert(property, { seed: seed + nth, numRuns, endOnFailure: true, includeErrorInReport: true });
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+}
+
+it(`prints a token or a plain message, whatever a server responds (S2S_SEED=${seed})`, () =>
+  checkProperty(fc.record({ status, headers, wait, body }), async () => {
     let bytes: Buffer = Buffer.alloc(0);
     const { url } = await startTcpServer((socket) => socket.once('data', () => socket.end(bytes)));
-    const property = fc.asyncProperty(status, headers, wait, body, async (status, headers, wait, body) => {
+    return async ({ status, headers, wait, body }) => {
       const lines = Object.entries({ ...headers, 'Retry-After': wait }).map(([name, value]) => `${name}: ${value}\r\n`);
       bytes = Buffer.concat([Buffer.from(`HTTP/1.1 ${status} Status\r\n${lines.join('')}\r\n`, 'latin1'), body]);
       const result = await run({ args: ['--token'], env: withCredentials({ url }) });
       if (result.code === 0) {
-        const stderr = /^(\S+ [^\n]*; trying again in [^\n]*\n)*$/;
+        const stderr = /^(\S+ [^\n]*; retrying in [^\n]*\n)*$/;
         expectRun(result, { stdout: `${findToken(status, body)}\n`, stderr });
       } else {
         expectRun(result, { code: 1, stdout: '', stderr: /^(?:[^\n]+\n){1,8}$/ });
@@ -142,8 +151,69 @@ it(`prints a token or a plain message, whatever a server responds (S2S_SEED=${se
         if (!isHttp || 'Transfer-Encoding' in headers || 'Upgrade' in headers) return;
         assert.equal(findToken(status === 204 ? 0 : status, body), undefined, 'a token in the response is printed');
       }
-    });
-    await fc.assert(property, { seed: seed + nth, numRuns, endOnFailure: true, includeErrorInReport: true });
-  };
-  await Promise.all(Array.from({ length: LANES }, lane));
+    };
+  }));
+
+const alphanumeric = fc.constantFrom(...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789');
+const randomText = (minLength: number, maxLength: number) =>
+  fc.array(alphanumeric, { minLength, maxLength, size: 'max' }).map((characters) => characters.join(''));
+/** Holds what may stand around and within a secret: words of random length, and characters that are not shown. */
+const filler = (hidden: string[]) =>
+  fc.oneof(
+    fc
+      .tuple(fc.constantFrom(' ', '.', '  é', ...hidden), fc.integer({ min: 1, max: 1200 }))
+      .map(([unit, length]) => unit.repeat(length)),
+    fc.constantFrom('', ' ', '-', ...hidden),
+  );
+/** Stands for text: filler, whole secrets, and pieces of them, whose number, start and end are random. */
+const parts = (hidden: string[]) =>
+  fc.array(
+    fc.record({
+      before: filler(hidden),
+      secret: fc.nat(2),
+      start: fc.nat(9),
+      end: fc.nat(9),
+      within: fc.constantFrom('', '', ...hidden),
+    }),
+    { minLength: 1, maxLength: 6 },
+  );
+const leaky = fc.record({
+  id: randomText(4, 22),
+  secret: randomText(8, 64),
+  token: randomText(20, 900),
+  status: fc.constantFrom(200, 302, 400, 501),
+  field: fc.constantFrom('reason', 'errorMessage', 'error_description', 'message', 'error'),
+  text: parts(['\u200b', '\x1b[31m', '\x07', '\x9b']),
+  header: parts([]),
+  isList: fc.boolean(),
 });
+
+it(`shows no piece of the secret, the Basic credentials or the token of six characters (S2S_SEED=${seed})`, () =>
+  checkProperty(leaky, async () => {
+    let handler: Handler = () => {};
+    const server = await ownMockZoom((...args) => handler(...args));
+    return async ({ id, secret, token, status, field, text, header, isList }) => {
+      const secrets = [secret, Buffer.from(`${id}:${secret}`).toString('base64'), token];
+      const fill = (list: typeof text) =>
+        list.map(({ before, secret: nth, start, end, within }) => {
+          const piece = secrets[nth]!.slice(start, secrets[nth]!.length - end);
+          return before + piece.replace(/.{5}/g, `$&${within}`);
+        });
+      const scope = isList ? fill(text) : fill(text).join('');
+      const headers = { 'x-zm-trackingid': fill(header).join(''), Location: `/${fill(header).join('')}` };
+      handler = respondWith(
+        status,
+        { access_token: token, scope, [field]: fill(text).join('') },
+        status === 302 ? headers : { 'x-zm-trackingid': headers['x-zm-trackingid'] },
+      );
+      const env = withCredentials(server, { ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret });
+      const { code, stdout, stderr } = await run({ env });
+      assert.equal(code, status === 200 ? 0 : 1);
+      // The token itself is the fourth line of the result.
+      const shown = stdout.split('\n').toSpliced(3, 1).join('\n') + stderr;
+      for (const secret of secrets)
+        for (let at = 0; at + 6 <= secret.length; at++)
+          assert.ok(!shown.includes(secret.slice(at, at + 6)), `"${secret.slice(at, at + 6)}" is shown: ${shown}`);
+      expectPlainText({ stdout, stderr });
+    };
+  }));

@@ -13,7 +13,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import type { IPty } from '@lydell/node-pty';
-import { ACCOUNT, BASIC, type Handler, type Tls, createCertificate, startMockZoom } from './mock-zoom.ts';
+import xterm from '@xterm/headless';
+import {
+  ACCOUNT,
+  BASIC,
+  type CertificateOptions,
+  type Handler,
+  type Tls,
+  createCertificate,
+  startMockZoom,
+} from './mock-zoom.ts';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 const tsx = join(root, 'node_modules/tsx/dist');
@@ -43,6 +52,10 @@ export function inBash(rest: string): string[] {
 }
 
 export type Env = Record<string, string | undefined>;
+
+const folders: string[] = [];
+// Not in a hook of the test: Windows deletes no folder that a process is in, and a failed hook stops those that end one.
+process.on('exit', () => folders.forEach((path) => rmSync(path, { recursive: true, force: true, maxRetries: 5 })));
 
 /** Is shared by all processes that a file's tests start, because tsx keeps its cache in it. */
 const temporary = folder();
@@ -78,7 +91,7 @@ export function withoutAccountId(server: { url: string }): Env {
 /** Creates a folder with the given files, to be deleted after the tests of the current file. */
 export function folder(content: Record<string, string | Uint8Array> = {}): string {
   const path = realpathSync(mkdtempSync(join(tmpdir(), 's2s-test-')));
-  after(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }));
+  folders.push(path);
   for (const [name, data] of Object.entries(content)) writeFileSync(join(path, name), data);
   return path;
 }
@@ -123,37 +136,44 @@ export function run(options: Run): Promise<Result> {
   return start(options).result;
 }
 
+const isWindows = process.platform === 'win32';
+
 const pty = await import('@lydell/node-pty').catch(() => undefined);
 /** Options for tests that need a terminal. */
-export const inTerminal = {
-  skip:
-    (process.platform === 'win32' && 'prompts have not been tested in the Windows console') ||
-    (!pty && 'node-pty has no build for this system'),
+export const inTerminal = { skip: !pty && 'node-pty has no build for this system' };
+/** Options for tests that need a terminal and what only Unix has: a POSIX shell in it, or file modes. */
+export const inUnixTerminal = {
+  skip: inTerminal.skip || (isWindows && 'Windows has no POSIX shell and no file modes'),
 };
 
-// Reports the exit code and whether the terminal mode changed, in an escape sequence; then holds the terminal until all
-// output is read.
+// Reports the exit code and whether the terminal mode changed; then holds the terminal until all output is read.
 const WRAPPER = `trap : INT
   mode=$(stty -g)
   sh -c 'echo $$ >"$HOME/pid"; exec "$@"' sh "$@"
-  printf '\\033]s2s;%d;%s\\007' $? "$([ "$(stty -g)" = "$mode" ] || echo changed)"
+  printf '[exit code %d%s]' $? "$([ "$(stty -g)" = "$mode" ] || echo ', terminal mode changed')"
   read -r _`;
-const REPORT = /\x1b\]s2s;(\d+);(.*)\x07/;
+const HOLDER = isWindows ? [process.execPath, join(root, 'test/console.mjs')] : ['sh', '-c', WRAPPER, 'sh'];
+const REPORT = /\[exit code (\d+)(.*)\]/;
 
-/** Runs the script in a terminal that is 80 columns wide. */
+/** Runs the script in a terminal that is 80 columns wide, or in a Windows console that is too wide to break a line. */
 export class Terminal {
   #output = '';
   #seen = 0;
   #pty: IPty;
   #home: string;
   #events = new EventEmitter();
+  #console: xterm.Terminal | undefined;
 
   constructor({ args = [], env = {}, cwd = folder(), command = S2S_IN_PROCESS }: Run) {
     const fullEnv = environment(env);
     this.#home = fullEnv['HOME'] ?? '';
-    const options = { cols: 80, rows: 24, cwd, env: fullEnv };
-    this.#pty = pty!.spawn('sh', ['-c', WRAPPER, 'sh', ...command, ...args], options);
-    this.#pty.onData((data) => {
+    const size = isWindows ? { cols: 5000, rows: 50 } : { cols: 80, rows: 24 };
+    // A Windows console sends what changes on its screen, in any order, instead of what the script writes.
+    if (isWindows) this.#console = new xterm.Terminal({ ...size, allowProposedApi: true });
+    const [holder = '', ...rest] = [...HOLDER, ...command, ...args];
+    this.#pty = pty!.spawn(holder, rest, { ...size, cwd, env: fullEnv });
+    this.#pty.onData(async (data) => {
+      if (this.#console) await new Promise<void>((done) => this.#console!.write(data, done));
       this.#output += data;
       this.#events.emit('data');
     });
@@ -165,8 +185,13 @@ export class Terminal {
     return this.#output.replace(REPORT, '');
   }
 
-  /** Returns the output so far without escape sequences and carriage returns. */
+  /** Returns the output so far without escape sequences and carriage returns; on Windows, what the screen shows. */
   get screen(): string {
+    if (this.#console) {
+      const { active } = this.#console.buffer;
+      const lines = Array.from({ length: active.length }, (_, y) => active.getLine(y)!.translateToString().trim());
+      return `${lines.join('\n').replace(REPORT, '').trimEnd()}\n`;
+    }
     return stripVTControlCharacters(this.raw.replace(/\x1b[78]/g, '')).replaceAll('\r', '');
   }
 
@@ -190,18 +215,18 @@ export class Terminal {
     }
   }
 
-  /** Waits for text to appear after what was last seen. */
+  /** Waits for text to appear after what was last seen; on Windows, anywhere on the screen. */
   async see(expected: string): Promise<void> {
     const index = await this.#waitFor(() => {
       const found = this.screen.indexOf(expected, this.#seen);
       return found < 0 ? undefined : found;
     }, expected);
-    this.#seen = index + expected.length;
+    if (!this.#console) this.#seen = index + expected.length;
   }
 
   /** Waits for a prompt and answers it. */
   async answer(prompt: string, keys: string): Promise<void> {
-    await this.see(`? ${prompt} ›`);
+    await this.see(`? ${prompt} ${isWindows ? '»' : '›'}`);
     this.type(keys);
   }
 
@@ -246,10 +271,11 @@ export function expectRun(
   assert.deepEqual({ code, stdout, stderr }, { code, stdout, stderr, ...Object.fromEntries(matched) });
 }
 
-/** Expects exit code 1 and exactly this message, where HOST stands for the server. */
+/** Expects exit code 1 and exactly this message, where HOST and ORIGIN stand for the server's. */
 export async function expectFailure(server: { url: string }, message: string, env: Env = {}): Promise<Result> {
   const result = await run({ env: withCredentials(server, env) });
-  const stderr = message.replaceAll('HOST', new URL(server.url).host);
+  const { host, origin } = new URL(server.url);
+  const stderr = message.replaceAll('HOST', host).replaceAll('ORIGIN', origin);
   expectRun(result, { code: 1, stdout: '', stderr });
   expectPlainText(result);
   return result;
@@ -286,9 +312,9 @@ export async function ownMockZoom(handler?: Handler, tls?: Tls) {
   return server;
 }
 
-/** Starts a mock server over TLS for the current test. Its certificate is valid for a host and in NODE_EXTRA_CA_CERTS. */
-export async function ownTrustedMockZoom(host: string) {
-  const tls = await createCertificate(host);
+/** Starts a mock server over TLS for the current test. Its certificate is for a host and in NODE_EXTRA_CA_CERTS. */
+export async function ownTrustedMockZoom(host: string, options?: CertificateOptions) {
+  const tls = await createCertificate(host, options);
   const NODE_EXTRA_CA_CERTS = join(folder({ 'ca.pem': tls.cert }), 'ca.pem');
   return { ...(await ownMockZoom(undefined, tls)), NODE_EXTRA_CA_CERTS };
 }
@@ -312,6 +338,17 @@ export async function startTcpServer(
   return { url: `http://${host}`, host, port, server };
 }
 
+/** Returns an environment in which the script runs some JavaScript first. */
+export function preloading(code: string): Env {
+  const path = join(folder({ 'preload.cjs': code }), 'preload.cjs');
+  return { NODE_OPTIONS: `${environment()['NODE_OPTIONS']} --require=${JSON.stringify(path)}` };
+}
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+export const hasProxies = major > 24 || (major === 24 && minor >= 5) || (major === 22 && minor >= 21);
+/** Is a reason to skip a test that needs a proxy, or false. */
+export const noProxies = !hasProxies && `Node ${process.version} does not support proxies`;
+
 /** Returns a reason to skip a test if a probe command fails, or false. In CI on Linux a failing probe is an error. */
 export function skipUnless(...probes: string[]): string | false {
   for (const probe of probes) {
@@ -328,7 +365,7 @@ export function skipUnless(...probes: string[]): string | false {
 export const notLinux = process.platform !== 'linux' && 'only Linux can be without a display';
 
 /** Is a reason to skip a test that needs fakeClipboard(), or false. */
-export const noFakeClipboard = process.platform === 'win32' && 'the clipboard of Windows needs no command from PATH';
+export const noFakeClipboard = isWindows && 'the clipboard of Windows needs no command from PATH';
 
 /** Returns an environment whose clipboard command (xsel, or pbcopy on macOS) runs a line of shell instead. */
 export function fakeClipboard(line: string): Env {

@@ -4,11 +4,12 @@ import { once } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { SelfsignedOptions as CertificateOptions } from 'selfsigned';
 
 export const ACCOUNT = {
   ZOOM_ACCOUNT_ID: 'AbC-dEf_GhIjKlMnOpQrSt',
   ZOOM_CLIENT_ID: 'mock_zoom_client_id_42',
-  ZOOM_CLIENT_SECRET: 'MockZoomClientSecret0123456789ab',
+  ZOOM_CLIENT_SECRET: 'Mk7Zq2Wm9Xp4Rt6Yb8Nc3Vd5Hg1Jf0Ls',
 };
 /** Holds the same credentials as the text of a dotenv file. */
 export const DOTENV = Object.entries(ACCOUNT)
@@ -64,12 +65,14 @@ export const respondLikeZoom: Handler = (response, { method, path, headers, body
   return sendJson(response, 200, TOKEN_RESPONSE);
 };
 
+export type { CertificateOptions };
 export type Tls = { key: string; cert: string };
 
-/** Creates a key and a self-signed certificate for a host. */
-export async function createCertificate(host: string): Promise<Tls> {
+/** Creates a key and a certificate for a host: self-signed, and valid now, unless the options say otherwise. */
+export async function createCertificate(host: string, options: CertificateOptions = {}): Promise<Tls> {
   const { generate } = await import('selfsigned'); // Takes longer to load than most tests to run.
   const { private: key, cert } = await generate([{ name: 'commonName', value: host }], {
+    ...options,
     extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: host }] }],
   });
   return { key, cert };

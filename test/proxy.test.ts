@@ -3,34 +3,48 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http from 'node:http';
+import https from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
+import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { after, describe, it } from 'node:test';
-import { type Env, expectRun, ownMockZoom, ownTrustedMockZoom, run, withCredentials } from './helpers.ts';
-import { ACCOUNT, TOKEN } from './mock-zoom.ts';
+import {
+  type Env,
+  expectRun,
+  folder,
+  hasProxies,
+  noProxies,
+  ownMockZoom,
+  ownTrustedMockZoom,
+  run,
+  withCredentials,
+} from './helpers.ts';
+import { ACCOUNT, TOKEN, type Tls, createCertificate } from './mock-zoom.ts';
 
-const NOT_FOUND = 'The name of zoom.us is not found (ENOTFOUND).\n';
-const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-const hasProxies = major > 24 || (major === 24 && minor >= 5) || (major === 22 && minor >= 21);
-const needsProxies = { skip: !hasProxies && `Node ${process.version} does not support proxies` };
+const NOT_FOUND = 'Cannot resolve zoom.us (ENOTFOUND).\n';
+const CHECK_PROXY = 'Check HTTPS_PROXY, NO_PROXY, VPN, and firewall.\n';
+const needsProxies = { skip: noProxies };
 
-/** Starts a proxy for the current test and returns its address. */
-async function startProxy(onConnect: (request: http.IncomingMessage, socket: Duplex) => void): Promise<string> {
-  const proxy = http.createServer().on('connect', onConnect);
+/** Starts a proxy for the current test, over TLS if there is a certificate, and returns its address. */
+async function startProxy(
+  onConnect: (request: http.IncomingMessage, socket: Duplex) => void,
+  tls?: Tls,
+): Promise<string> {
+  const proxy = (tls ? https.createServer(tls) : http.createServer()).on('connect', onConnect);
   await once(proxy.listen(0, '127.0.0.1'), 'listening');
   after(() => proxy.close());
   return `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
 }
 
 /** Starts a mock server for a host of Zoom's that is reachable only through a proxy, and this proxy. */
-async function startBehindProxy(host: string) {
+async function startBehindProxy(host: string, tls?: Tls) {
   const zoom = await ownTrustedMockZoom(host);
   const destinations: string[] = [];
   const address = await startProxy((request, socket) => {
     destinations.push(`${request.url} ${request.headers['proxy-authorization'] ?? ''}`.trim());
     const tunnel = connect(zoom.port, '127.0.0.1', () => socket.write('HTTP/1.1 200 Connection established\r\n\r\n'));
     tunnel.on('error', () => {}).pipe(socket.on('error', () => {})).pipe(tunnel); // prettier-ignore
-  });
+  }, tls);
   const env: Env = { ...ACCOUNT, ZOOM_HOST: host, NODE_EXTRA_CA_CERTS: zoom.NODE_EXTRA_CA_CERTS };
   return { zoom, destinations, address, env };
 }
@@ -38,16 +52,21 @@ async function startBehindProxy(host: string) {
 describe('a proxy', { concurrency: 4 }, () => {
   it('connects through the proxy in HTTPS_PROXY or https_proxy', needsProxies, async () => {
     const { zoom, destinations, address, env } = await startBehindProxy('zoom.us');
-    for (const proxy of [
-      { HTTPS_PROXY: `http://${address}` },
-      { https_proxy: address, HTTPS_PROXY: 'http://127.0.0.1:1' },
-      { HTTPS_PROXY: `http://user:PaSsWoRd@${address}`, NO_PROXY: 'example.com' },
-    ]) {
+    const proxies = [
+      { proxy: { HTTPS_PROXY: `http://${address}` } },
+      { proxy: { https_proxy: address, HTTPS_PROXY: 'http://127.0.0.1:1' } },
+      { proxy: { https_proxy: ' ', HTTPS_PROXY: address } },
+      { proxy: { HTTPS_PROXY: ` \thttp://${address}/ \r` } },
+      { proxy: { HTTPS_PROXY: `user:PaSsWoRd@${address}`, NO_PROXY: 'example.com' }, user: 'user:PaSsWoRd' },
+      { proxy: { HTTPS_PROXY: `http://user:P%23%2F%3Fs%25d@${address}` }, user: 'user:P#/?s%d' },
+      { proxy: { HTTPS_PROXY: `http://user:P@ s@${address}` }, user: 'user:P@ s' },
+    ];
+    for (const { proxy, user } of proxies) {
       const result = await run({ args: ['--token'], env: { ...env, ...proxy } });
       expectRun(result, { code: 0, stdout: `${TOKEN}\n`, stderr: '' });
+      assert.equal(destinations.pop(), `zoom.us:443${user ? ` Basic ${btoa(user)}` : ''}`);
     }
-    assert.deepEqual(destinations, ['zoom.us:443', 'zoom.us:443', `zoom.us:443 Basic ${btoa('user:PaSsWoRd')}`]);
-    assert.equal(zoom.requests.length, 3);
+    assert.equal(zoom.requests.length, proxies.length);
   });
 
   it('bypasses the proxy for hosts in NO_PROXY and for http', needsProxies, async () => {
@@ -58,7 +77,7 @@ describe('a proxy', { concurrency: 4 }, () => {
       { no_proxy: 'a.example .us,b.example' },
       { NO_PROXY: '*' },
     ]) {
-      const stderr = `${NOT_FOUND}Check the network, and a firewall or VPN in between.\n`;
+      const stderr = NOT_FOUND + CHECK_PROXY;
       expectRun(await run({ env: { ...env, HTTPS_PROXY, ...exceptions } }), { code: 1, stderr });
     }
     const overHttp = withCredentials(await ownMockZoom(), { HTTPS_PROXY, HTTP_PROXY: HTTPS_PROXY });
@@ -79,32 +98,55 @@ describe('a proxy', { concurrency: 4 }, () => {
   it('names a failing proxy without its password', needsProxies, async () => {
     const rejecting = await startProxy((_, socket) => socket.end('HTTP/1.1 407 Who are you\r\n\r\n'));
     for (const { address, problem } of [
-      {
-        address: rejecting,
-        problem: `The connection to HTTPS_PROXY (${rejecting}) failed (ERR_PROXY_TUNNEL, status 407).`,
-      },
-      { address: '127.0.0.1:1', problem: 'HTTPS_PROXY (127.0.0.1:1) refused the connection.' },
-      {
-        address: 'proxy.example:8080',
-        problem: 'The name of HTTPS_PROXY (proxy.example:8080) is not found (ENOTFOUND).',
-      },
+      { address: rejecting, problem: 'Cannot connect to zoom.us (ERR_PROXY_TUNNEL, status 407).' },
+      { address: '127.0.0.1:1', problem: 'Cannot connect to 127.0.0.1:1 (ECONNREFUSED).' },
+      { address: 'proxy.example:8080', problem: 'Cannot resolve proxy.example (ENOTFOUND).' },
     ]) {
       const result = await run({ env: { ...ACCOUNT, HTTPS_PROXY: `http://u:PaSsWoRd@${address}` } });
-      const stderr = `${problem}\nCheck HTTPS_PROXY, or name zoom.us in NO_PROXY.\n`;
-      expectRun(result, { code: 1, stdout: '', stderr });
+      expectRun(result, { code: 1, stdout: '', stderr: `${problem}\n${CHECK_PROXY}` });
     }
   });
 
+  for (const { name, host, isTrusted, owner } of [
+    { name: 'its own, which is not trusted', host: 'localhost', isTrusted: false, owner: 'the proxy HOST' },
+    { name: 'its own, for another host', host: 'proxy.example', isTrusted: true, owner: 'the proxy HOST' },
+    { name: "Zoom's, which is not trusted", host: 'localhost', isTrusted: true, owner: 'zoom.us' },
+  ])
+    it(`says whose certificate is wrong: ${name}`, needsProxies, async () => {
+      const tls = await createCertificate(host);
+      const { address, env, zoom } = await startBehindProxy('zoom.us', tls);
+      const proxy = address.replace('127.0.0.1', 'localhost');
+      const NODE_EXTRA_CA_CERTS = isTrusted ? join(folder({ 'ca.pem': tls.cert }), 'ca.pem') : undefined;
+      const result = await run({ env: { ...env, HTTPS_PROXY: `https://${proxy}`, NODE_EXTRA_CA_CERTS } });
+      const stderr = new RegExp(`^The certificate of ${owner.replace('HOST', proxy)} `);
+      expectRun(result, { code: 1, stdout: '', stderr });
+      assert.equal(zoom.requests.length, 0);
+    });
+
   const lacksProxies = { skip: hasProxies && `Node ${process.version} supports proxies` };
   it('says which versions of Node support proxies', lacksProxies, async () => {
-    const hint = `https_proxy takes effect only from Node 22.21 and 24.5 on: this is ${process.version}.\n`;
+    const hint = `https_proxy needs Node 22.21+ or 24.5+; this is ${process.version}.\n`;
     const result = await run({ env: { ...ACCOUNT, https_proxy: 'http://127.0.0.1:1' } });
     expectRun(result, { code: 1, stderr: NOT_FOUND + hint });
   });
 
-  for (const HTTPS_PROXY of ['socks5://127.0.0.1:1080', 'http://', '::'])
-    it(`rejects an invalid proxy URL without a request: ${HTTPS_PROXY}`, async () => {
-      const stderr = 'HTTPS_PROXY is not the URL of an HTTP proxy:\nset it to http://host:port, or unset it.\n';
+  for (const { HTTPS_PROXY, skip = false } of [
+    { HTTPS_PROXY: 'socks5://u:PaSsWoRd@127.0.0.1:1080' },
+    { HTTPS_PROXY: 'http://' },
+    { HTTPS_PROXY: '::' },
+    { HTTPS_PROXY: 'http://u:PaSsWoRd@' },
+    { HTTPS_PROXY: 'http://u:PaSsWoRd@proxy example' },
+    { HTTPS_PROXY: 'u:PaSs://WoRd@127.0.0.1:1' },
+    ...['#', '/', '?', '\\'].flatMap((char) => [
+      { HTTPS_PROXY: `http://u:PaSs${char}WoRd@127.0.0.1:1` },
+      { HTTPS_PROXY: `u:12${char}WoRd@127.0.0.1:1` },
+    ]),
+    ...['%', '%zz'].map((text) => ({ HTTPS_PROXY: `http://u:PaSsWoRd${text}@127.0.0.1:1`, skip: noProxies })),
+  ])
+    it(`rejects an invalid proxy URL, and shows no piece of it: ${HTTPS_PROXY}`, { skip }, async () => {
+      const stderr =
+        'HTTPS_PROXY is not an HTTP proxy URL.\n' +
+        'Set it to http://user:password@host:port, with the password percent-encoded.\n';
       expectRun(await run({ env: { ...ACCOUNT, HTTPS_PROXY } }), { code: 2, stdout: '', stderr });
     });
 });

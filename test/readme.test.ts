@@ -1,8 +1,8 @@
 /** The README: its commands run as written, and the messages and exit codes in its table are right. */
 
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import {
   type Result,
@@ -23,38 +23,44 @@ const readme = readFileSync(join(root, 'README.md'), 'utf8');
 /** Holds each paragraph of each code block. */
 const commands = [...readme.matchAll(/^```sh\n(.*?)\n```$/gms)].flatMap(([, block = '']) => block.split('\n\n'));
 
-/** Holds commands that CI runs, in a fresh clone. */
-const RUN_BY_CI = ['npm cit'];
-
 /** Replaces commands that need the npm registry, Zoom's API, a remote machine, or a password manager. */
 const FAKES = `
-  npm() { test "$*" = install; }
+  npm() { case $* in install) ;; link) command npm link;; *) false;; esac; }
   curl() { echo "$2" "$3"; }
   ssh() { cd; sh -c "$3"; }
-  op() { "\${@:3}"; }
+  op() { test "$1 $2 $3" = 'run --env-file=.env --'; "\${@:4}"; }
 `;
 
 describe('a command in the README', { concurrency: 2, skip: skipUnless('bash --version') }, () => {
-  for (const command of commands.filter((command) => !RUN_BY_CI.includes(command))) {
-    const needsTypeStripping = /\bnode ~/.test(command) && !process.features.typescript;
+  for (const command of commands) {
+    const needsTypeStripping = /\bnode ~|npm link/.test(command) && !process.features.typescript;
     const skip = needsTypeStripping && `Node ${process.version} does not strip types`;
     it(`gets a token with a command in the README: ${command.replaceAll('\n', '; ')}`, { skip }, async () => {
       const HOME = folder();
       const { url } = await ownMockZoom();
       mkdirSync(join(HOME, 's2s'));
-      for (const name of ['s2s.ts', 'package.json', 'node_modules'])
-        symlinkSync(join(root, name), join(HOME, 's2s', name));
+      // Copies the script, because `npm link` sets its mode and line endings.
+      for (const name of ['s2s.ts', 'package.json']) copyFileSync(join(root, name), join(HOME, 's2s', name));
+      symlinkSync(join(root, 'node_modules'), join(HOME, 's2s', 'node_modules'), 'junction');
       const file = /DOTENV_PATH=(?:~\/s2s\/)?(\S+)/.exec(command)?.[1] ?? '.env';
-      writeFileSync(join(HOME, 's2s', file), DOTENV);
-      const alias = command.startsWith('alias s2s=') ? 's2s' : '';
-      const cd = alias || command.includes('\ncd s2s\n') ? 'cd' : 'cd ~/s2s';
-      const script = [FAKES, cd, command, alias].join('\n');
+      writeFileSync(join(HOME, /~\/s2s\/node_modules/.test(command) ? '' : 's2s', file), DOTENV);
+      // Uses what a command only sets, and starts in the home folder or, if the command does not say, in the clone.
+      const variable = /^export (\w+)=/m.exec(command)?.[1];
+      const use = variable ? `echo "$${variable}"` : /^alias s2s=/m.test(command) ? 's2s' : '';
+      const start = /^cd s2s$|~\/s2s/m.test(command) ? 'cd' : 'cd ~/s2s';
+      const prefix = folder(); // Of what `npm link` installs.
       const { code, stdout, stderr } = await run({
-        command: ['bash', '-e', '-O', 'expand_aliases', '-c', script],
-        env: { HOME, ZOOM_HOST: url, npm_config_update_notifier: 'false' },
+        command: ['bash', '-e', '-O', 'expand_aliases', '-c', [FAKES, start, command, use].join('\n')],
+        env: {
+          HOME,
+          PATH: [prefix, join(prefix, 'bin'), dirname(process.execPath), process.env['PATH']].join(delimiter),
+          ZOOM_HOST: url,
+          npm_config_prefix: prefix,
+          npm_config_update_notifier: 'false',
+        },
       });
       assert.equal(code, 0, stderr);
-      assert.equal(stdout.split(TOKEN).length, command.split('s2s.ts').length, stdout);
+      assert.equal(stdout.split(TOKEN).length, 2, stdout);
     });
   }
 });
@@ -71,10 +77,10 @@ const rejection = (reason: string): Scenario => ({
 
 /** Produces the message of each row. The keys are how these messages begin. */
 const scenarios: Record<string, Scenario> = {
-  'Zoom refused: "Invalid': rejection('Invalid client_id or client_secret'),
-  'Zoom refused: "Bad': rejection('Bad Request'),
-  'Zoom refused: "unsupported': rejection('unsupported grant type'),
-  'Zoom refused: "The app': rejection('The app has been disabled'),
+  'Zoom rejected the request: "Invalid': rejection('Invalid client_id or client_secret'),
+  'Zoom rejected the request: "Bad': rejection('Bad Request'),
+  'Zoom rejected the request: "unsupported': rejection('unsupported grant type'),
+  'Zoom rejected the request: "The app': rejection('The app has been disabled'),
   'Cannot save': {
     ...inTerminal,
     async run() {

@@ -2,13 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import {
   type Env,
   S2S,
+  S2S_IN_PROCESS,
+  Terminal,
   UNSHARE,
   WAYLAND,
   X11,
@@ -43,7 +44,7 @@ const PRINTED = output('Zoom Server-to-Server Oauth token:');
 
 /** Returns what stderr is if the token is not copied. */
 const noClipboard = (reason: RegExp) =>
-  new RegExp(`^No clipboard here \\(${reason.source}\\): copy the token from the output\\.\nExpires at .*\n$`);
+  new RegExp(`^No clipboard here \\(${reason.source}\\)\\.\nCopy the token from the output\\.\nExpires at .*\n$`);
 
 /** Runs the script against a mock server with this token response. */
 const runWith = async (response: unknown, env: Env = {}) =>
@@ -67,6 +68,12 @@ describe('the token', { concurrency: 4 }, () => {
 
   const noDisplay = { SSH_CONNECTION: undefined };
   const noCommand = () => ({ ...noDisplay, PATH: folder() });
+  /** Returns an environment without xsel whose wl-copy writes this to stderr and fails. */
+  const failingWlCopy = (message: string) => {
+    const PATH = folder();
+    writeFileSync(join(PATH, 'wl-copy'), `#!/bin/sh\necho "${message}" >&2; exit 1\n`, { mode: 0o755 });
+    return { ...noDisplay, PATH, WAYLAND_DISPLAY: 'wayland-9' };
+  };
   for (const { name, env, reason, skip = false } of [
     { name: 'in an SSH session', env: () => ({}), reason: /this is an SSH session/ },
     { name: 'without a display', env: () => noDisplay, reason: /there is no display/, skip: notLinux },
@@ -89,6 +96,18 @@ describe('the token', { concurrency: 4 }, () => {
       skip: notLinux,
     },
     {
+      name: 'if wl-copy cannot reach the display',
+      env: () => failingWlCopy('Failed to connect to a Wayland server'),
+      reason: /wl-copy failed/,
+      skip: notLinux,
+    },
+    {
+      name: 'if wl-copy fails in another way',
+      env: () => failingWlCopy('No seat'),
+      reason: /[^\n]*wl-copy[^\n]* failed: No seat/,
+      skip: notLinux,
+    },
+    {
       name: 'if xsel is missing',
       env: () => ({ ...noCommand(), DISPLAY: ':54321' }),
       // Includes the xsel that clipboardy brings, which is for x86-64 only.
@@ -108,25 +127,29 @@ describe('the token', { concurrency: 4 }, () => {
     expectRun(result, { code: 0, stdout: PRINTED, stderr });
   });
 
-  const hideBundledXsel = 'mount --bind /dev/null node_modules/clipboardy/fallbacks/linux/xsel';
-  const canHide = `cd '${root}' && ${UNSHARE.join(' ')} ${hideBundledXsel}`;
-  it('names the package to install on ARM', { skip: notLinux || skipUnless(canHide) }, async () => {
-    const script = `cd "$0" && ${hideBundledXsel} && cd "$OLDPWD" && PATH="$EMPTY" exec "$@"`;
-    const command = [...UNSHARE, 'sh', '-c', script, root, ...S2S];
+  const bundledXsel = join(root, 'node_modules/clipboardy/fallbacks/linux/xsel');
+  const canMount = `${UNSHARE.join(' ')} mount --bind /dev/null '${bundledXsel}'`;
+  it('says to install xsel on ARM', { skip: notLinux || skipUnless(canMount) }, async () => {
+    // A program for another processor, like this text, is run by a shell, which reports a syntax error.
+    const foreign = join(folder(), 'xsel');
+    writeFileSync(foreign, '(\n', { mode: 0o755 });
+    const script = `mount --bind "$0" '${bundledXsel}' && PATH="$EMPTY" exec "$@"`;
     const env = { EMPTY: folder(), DISPLAY: ':54321', SSH_CONNECTION: undefined };
+    const command = [...UNSHARE, 'sh', '-c', script, foreign, ...S2S];
     const result = await run({ command, env: withCredentials(zoom, env) });
     expectRun(result, { code: 0, stdout: PRINTED, stderr: noClipboard(/install xsel/) });
   });
 
   it('gives up on a hanging clipboard command after 5 seconds', { skip: noFakeClipboard }, async () => {
-    const { port, server } = await startTcpServer();
-    const ended = once(server, 'connection').then(([socket]) => once((socket as Socket).resume(), 'close'));
+    let commands = 0;
+    const { port, server } = await startTcpServer((socket) => (commands++, socket.resume()));
     const line = `exec '${process.execPath}' -e 'require("node:net").connect(${port}, "127.0.0.1")'`;
     const result = await run({ env: withCredentials(zoom, fakeClipboard(line)) });
-    const stderr = noClipboard(/its helper did not answer in 5 seconds/);
+    const stderr = noClipboard(/the clipboard command timed out/);
     expectRun(result, { code: 0, stdout: PRINTED, stderr });
     assert.ok(result.ms > 5000, `${result.ms} ms`);
-    await ended;
+    assert.equal(commands, 1);
+    await once(server.close(), 'close'); // Waits for the command to end.
   });
 
   for (const { source, env } of [
@@ -146,34 +169,52 @@ describe('the token', { concurrency: 4 }, () => {
       for (const text of ['ZOOM_CLIENT_SECRET', ...Object.values(ACCOUNT)]) assert.ok(!log.includes(text));
     });
 
-  for (const { expires_in, minutes } of [
-    { expires_in: 3600, minutes: '60 minutes' },
-    { expires_in: 1800, minutes: '30 minutes' },
-    { expires_in: 45, minutes: '1 minute' },
+  for (const { expires_in, distance } of [
+    { expires_in: 3600, distance: '60 minutes' },
+    { expires_in: '1800', distance: '30 minutes' },
+    { expires_in: 45, distance: '1 minute' },
+    { expires_in: 7200, distance: '120 minutes' },
+    { expires_in: 7201, distance: '2 hours' },
+    { expires_in: '36000', distance: '10 hours' },
   ])
-    it(`prints when the token expires, in local time: in ${minutes}`, async () => {
+    it(`prints when the token expires, in local time: in ${distance}`, async () => {
       const timeZone = 'Asia/Kolkata';
       const expiry = () =>
-        new Date(Date.now() + expires_in * 1000).toLocaleTimeString('en-GB', { timeZone, timeStyle: 'short' });
+        new Date(Date.now() + Number(expires_in) * 1000).toLocaleTimeString('en-GB', { timeZone, timeStyle: 'short' });
       const earliest = expiry();
       const { stderr } = await runWith({ ...TOKEN_RESPONSE, expires_in }, { TZ: timeZone });
-      const possible = [earliest, expiry()].map((time) => `Expires at ${time}, in ${minutes}.`);
-      assert.ok(possible.includes(stderr.split('\n')[1] ?? ''), stderr);
+      const possible = [earliest, expiry()].map((time) => `Expires at ${time}, in ${distance}.`);
+      assert.ok(possible.includes(stderr.split('\n').at(-2) ?? ''), stderr);
     });
 
-  for (const expires_in of [undefined, 'soon', -1, 1e300])
-    it(`prints no expiry if expires_in is ${expires_in}`, async () => {
-      const stderr = /^No clipboard here .*\n$/;
+  for (const expires_in of [undefined, 'soon', '', -1, '0', 1e300, true, [3600]])
+    it(`prints no expiry if expires_in is ${JSON.stringify(expires_in)}`, async () => {
+      const stderr = /^No clipboard here .*\nCopy the token from the output\.\n$/;
       expectRun(await runWith({ ...TOKEN_RESPONSE, expires_in }), { code: 0, stderr });
     });
 
-  for (const scope of [undefined, '', null])
+  for (const scope of [undefined, ' ', null, [], [null]])
     it(`says where to add scopes if the scope is ${JSON.stringify(scope) ?? 'missing'}`, async () => {
       expectRun(await runWith({ ...TOKEN_RESPONSE, scope }), {
         code: 0,
         stdout: output('Zoom Server-to-Server Oauth token:', []),
-        stderr: /\nThe app has no scopes, [^\n]* Scopes, https:\/\/marketplace\.zoom\.us\/\.\n/,
+        stderr: /\nThe token has no scopes\. [^\n]*\.\nOtherwise, add some at https:\/\/marketplace\.zoom\.us\/\.\n/,
       });
+    });
+
+  for (const scope of [SCOPES, [SCOPES.slice(0, 2).join(' '), SCOPES[2]], ` ${SCOPES.join('\n')} `])
+    it(`prints one scope per line if the scope is ${JSON.stringify(scope)}`, async () => {
+      expectRun(await runWith({ ...TOKEN_RESPONSE, scope }), { stdout: PRINTED, stderr: /^((?!scope).)+$/s });
+    });
+
+  for (const { name, command, notes } of [
+    { name: 'in a terminal', command: S2S_IN_PROCESS, notes: /:admin\n\nExpires at / },
+    { name: 'not if stdout is redirected', command: inBash('> out'), notes: /^Expires at / },
+    { name: 'not if stderr is redirected', command: inBash('2> log; cat log'), notes: /:admin\nExpires at / },
+  ])
+    it(`parts the notes from the scopes: ${name}`, { skip: inTerminal.skip || noFakeClipboard }, async () => {
+      const env = withCredentials(zoom, fakeClipboard('cat > /dev/null'));
+      assert.match((await session({ cwd: folder(), command, env })).screen, notes);
     });
 
   it('prints all scopes if there are many', async () => {
@@ -192,26 +233,38 @@ describe('the token', { concurrency: 4 }, () => {
 
   it('fails if stdout cannot be written', { skip: skipUnless('bash -c "test -c /dev/full"') }, async () => {
     const result = await run({ command: inBash('> /dev/full'), env: withCredentials(zoom) });
-    expectRun(result, { code: 1, stderr: 'Cannot write the result: no space left on device.\n' });
+    expectRun(result, { code: 1, stderr: 'Cannot write to stdout: no space left on device.\n' });
   });
 });
 
-describe('npm run demo', () => {
+describe('npm run demo', { concurrency: 3 }, () => {
   const command = ['npm', 'run', '--silent', 'demo'];
   const env = { npm_config_update_notifier: 'false' };
-  const NOTE =
-    'Demo: this token is from a mock server and does not work with Zoom. Like a real one, it is copied to your clipboard.\n';
 
   it('demonstrates the script without a Zoom account, in a pipe', async () => {
     const before = files(root);
     const result = await run({ command, cwd: root, env, shell: process.platform === 'win32' }); // npm.cmd
-    expectRun(result, { code: 0, stdout: PRINTED, stderr: new RegExp(`^${NOTE}`) });
+    expectRun(result, { code: 0, stdout: PRINTED, stderr: /^Demo: .*\n.*\nNo clipboard here / });
     assert.deepEqual(files(root), before);
   });
 
-  it('demonstrates the script without a Zoom account, in a terminal', inTerminal, async () => {
-    const { screen } = await session({ command, cwd: root, env, answers: {} });
-    assert.ok(screen.startsWith(NOTE), screen);
-    assert.match(screen, /\nExpires at .*, in 60 minutes\.\n$/);
+  it('passes flags on to the script', async () => {
+    const args = ['--', '--json'];
+    const result = await run({ command, args, cwd: root, env, shell: process.platform === 'win32' });
+    assert.equal(JSON.parse(result.stdout).access_token, TOKEN);
+  });
+
+  it('demonstrates a first run and a later run in a terminal', inTerminal, async () => {
+    const before = files(root);
+    const terminal = new Terminal({ command, cwd: root, env });
+    await terminal.see('at the first prompt:\n\n');
+    await terminal.see('\n\nThis is a first run:');
+    const [, values = ''] = /:\n\n(.*?)\n\n/s.exec(terminal.screen) ?? [];
+    await terminal.answer('ZOOM_ACCOUNT_ID', values.replaceAll('\n', '\r') + '\r');
+    assert.equal(await terminal.end(), 0, terminal.screen);
+    const [, first = '', later = ''] = terminal.screen.split(/\$ npx tsx s2s\.ts\n/);
+    assert.match(first, /\nSaved ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, and ZOOM_CLIENT_SECRET in \.env\.\n\nZoom Server/);
+    assert.match(later, /^\nZoom Server-to-Server Oauth token:\n/);
+    assert.deepEqual(files(root), before);
   });
 });

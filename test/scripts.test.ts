@@ -1,7 +1,17 @@
 /** Flags and variables for use in scripts and with several accounts. */
 
 import assert from 'node:assert/strict';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'dotenv';
@@ -15,15 +25,18 @@ import {
   folder,
   inBash,
   inTerminal,
+  inUnixTerminal,
   noFakeClipboard,
   notLinux,
   ownMockZoom,
+  preloading,
   root,
   run,
   session,
   sharedMockZoom,
   skipUnless,
   withCredentials,
+  withoutAccountId,
 } from './helpers.ts';
 import { ACCOUNT, TOKEN, TOKEN_RESPONSE, respondWith } from './mock-zoom.ts';
 
@@ -108,18 +121,18 @@ describe('the script', { concurrency: 4 }, () => {
 
   it('fails if help cannot be written', { skip: skipUnless('bash --version') }, async () => {
     const result = await run({ command: inBash('--help 1< "$BASH"') });
-    expectRun(result, { code: 1, stderr: 'Cannot write the result: bad file descriptor.\n' });
+    expectRun(result, { code: 1, stderr: 'Cannot write to stdout: bad file descriptor.\n' });
   });
 
   for (const { args, message } of [
-    { args: ['--tokne'], message: "Unknown option '--tokne': see npx tsx s2s.ts --help.\n" },
-    { args: ['--client-secret=SeCrEt'], message: "Unknown option '--client-secret': see npx tsx s2s.ts --help.\n" },
+    { args: ['--tokne'], message: "Unknown option '--tokne'. For help, use --help.\n" },
+    { args: ['--client-secret=SeCrEt'], message: "Unknown option '--client-secret'. For help, use --help.\n" },
     {
       args: ['--token=SeCrEt'],
-      message: "Option '--token' does not take an argument: see npx tsx s2s.ts --help.\n",
+      message: "Option '--token' does not take an argument. For help, use --help.\n",
     },
-    { args: ['SeCrEt'], message: 'Flags only, no other words: see npx tsx s2s.ts --help.\n' },
-    { args: ['--json', '--token'], message: '--token and --json exclude each other: give one of them.\n' },
+    { args: ['SeCrEt'], message: 'Unexpected argument. For help, use --help.\n' },
+    { args: ['--json', '--token'], message: '--token and --json cannot be used together.\nUse one.\n' },
   ])
     it(`rejects ${args.join(' ')} without a request`, async () => {
       const server = await ownMockZoom();
@@ -128,21 +141,56 @@ describe('the script', { concurrency: 4 }, () => {
       assert.equal(server.requests.length, 0);
     });
 
-  it('loads prompts and clipboardy only when needed', async () => {
-    const cwd = folder();
+  for (const [name, quoted] of [
+    ['.env.staging', '.env.staging'],
+    ['my settings.env', "'my settings.env'"],
+    ["it's", String.raw`'it'\''s'`],
+    ['$HOME', "'$HOME'"],
+    ['-x', "'./-x'"],
+  ] as const)
+    it(`says how to protect ${name}, quoted for the shell`, inUnixTerminal, async () => {
+      const cwd = folder({ [name]: '' });
+      chmodSync(join(cwd, name), 0o644);
+      const { screen } = await session({ cwd, env: { ...withoutAccountId(zoom), DOTENV_PATH: name } });
+      assert.ok(screen.includes(`\nOther users can read it. To prevent that, run: chmod 600 ${quoted}\n`), screen);
+      execFileSync('sh', ['-c', `chmod 600 ${quoted}`], { cwd });
+      assert.equal(statSync(join(cwd, name)).mode & 0o777, 0o600);
+    });
+
+  it('says if a wrong ZOOM_HOST is in the dotenv file', async () => {
+    const cwd = folder({ '.env': 'ZOOM_HOST=example.com\n' });
+    const remedy = 'Set it to zoom.us or zoomgov.com, or unset it.\n';
+    const stderr = `ZOOM_HOST in .env is "example.com", which is not a Zoom host.\n${remedy}`;
+    expectRun(await run({ cwd, env: ACCOUNT }), { code: 2, stdout: '', stderr });
+    const ZOOM_HOST = 'example.org';
+    const fromEnvironment = `ZOOM_HOST is "example.org", which is not a Zoom host.\n${remedy}`;
+    expectRun(await run({ cwd, env: { ...ACCOUNT, ZOOM_HOST } }), { code: 2, stderr: fromEnvironment });
+  });
+
+  it('loads prompts, node:readline and clipboardy only when needed', async () => {
+    const cwd = folder({ log: '' });
     const modules = join(cwd, 'node_modules');
+    const append = (name: string) =>
+      `require('node:fs').appendFileSync(${JSON.stringify(join(cwd, 'log'))}, '${name} ');`;
+    const logReadline = preloading(`process.on('exit', () => {
+      if (process.moduleLoadList.includes('NativeModule readline')) ${append('readline')}
+    })`);
     for (const name of ['s2s.ts', 'package.json']) copyFileSync(join(root, name), join(cwd, name));
     mkdirSync(modules);
     symlinkSync(join(root, 'node_modules/dotenv'), join(modules, 'dotenv'), 'junction');
     for (const name of ['clipboardy', 'prompts']) {
       mkdirSync(join(modules, name));
-      const logName = `require('node:fs').appendFileSync(${JSON.stringify(join(cwd, 'log'))}, '${name} ')`;
-      writeFileSync(join(modules, name, 'index.js'), logName);
+      writeFileSync(join(modules, name, 'index.js'), `${append(name)} module.exports = () => process.exit();`);
       writeFileSync(join(modules, name, 'package.json'), '{}');
+    }
+    const command = S2S_IN_PROCESS.with(-1, join(cwd, 's2s.ts'));
+    if (!inTerminal.skip) {
+      await session({ command, env: logReadline, answers: {} });
+      assert.equal(readFileSync(join(cwd, 'log'), 'utf8'), 'prompts readline ');
     }
     const expectLoaded = async (expected: string, args: string[], env: Env) => {
       writeFileSync(join(cwd, 'log'), '');
-      await run({ args, env, command: S2S_IN_PROCESS.with(-1, join(cwd, 's2s.ts')) });
+      await run({ args, env: { ...env, ...logReadline }, command });
       assert.equal(readFileSync(join(cwd, 'log'), 'utf8'), expected, `${args} ${JSON.stringify(env)}`);
     };
     const clipboard = noFakeClipboard ? {} : fakeClipboard('cat > /dev/null');
@@ -165,7 +213,7 @@ describe('the script', { concurrency: 4 }, () => {
       '.env.staging': `ZOOM_HOST=${zoom.url}\nZOOM_CLIENT_ID=${ZOOM_CLIENT_ID}\n`,
     });
     const env = { DOTENV_PATH: '.env.staging', ZOOM_ACCOUNT_ID };
-    const stderr = /^Set ZOOM_CLIENT_SECRET\nin the environment or in \.env\.staging, /;
+    const stderr = /^Missing credentials: ZOOM_CLIENT_SECRET\.\nLooked in the environment and in .*\.env\.staging\.\n/;
     expectRun(await run({ cwd, env }), { code: 2, stderr });
     const { screen, dotenv } = await session({ cwd, env, answers: { ZOOM_CLIENT_SECRET } });
     assert.match(screen, /\nSaved ZOOM_CLIENT_SECRET in \.env\.staging\.\n/);
@@ -176,11 +224,11 @@ describe('the script', { concurrency: 4 }, () => {
 
   it('connects to Zoom for Government if ZOOM_HOST says so', async () => {
     const result = await run({ env: { ...ACCOUNT, ZOOM_HOST: 'https://zoomgov.com' } });
-    expectRun(result, { code: 1, stderr: /^The name of zoomgov\.com is not found / });
+    expectRun(result, { code: 1, stderr: /^Cannot resolve zoomgov\.com / });
   });
 
   it('links to the marketplace of Zoom for Government', inTerminal, async () => {
     const terminal = new Terminal({ env: { ZOOM_HOST: 'zoomgov.com' } });
-    await terminal.see('Zoom App Marketplace, https://marketplace.zoomgov.com/:\n');
+    await terminal.see('at https://marketplace.zoomgov.com/ under\n');
   });
 });

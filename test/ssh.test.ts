@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,8 +27,8 @@ import {
 import { TOKEN } from './mock-zoom.ts';
 
 const PRINTED = 'Zoom Server-to-Server Oauth token:\n';
-const ASKED = 'Asked your terminal to copy it.';
-const NO_CLIPBOARD = /No clipboard here \(this is an SSH session\): copy the token from the output\.\n/;
+const ASKED = 'Asked your terminal to copy the token.\n';
+const NO_CLIPBOARD = /No clipboard here \(this is an SSH session\)\.\nCopy the token from the output\.\n/;
 const OSC52 = `\x1b]52;c;${Buffer.from(TOKEN).toString('base64')}\x07`;
 /** Runs the script in tmux or GNU screen, which have to stay open until their screen is read. */
 const REPORT_STATUS = `${S2S_QUOTED}; echo "status $?"; sleep 60`;
@@ -36,23 +36,43 @@ const REPORT_STATUS = `${S2S_QUOTED}; echo "status $?"; sleep 60`;
 describe('a remote session', { concurrency: 2 }, () => {
   const zoom = sharedMockZoom();
 
-  it('copies through tmux', { skip: skipUnless('tmux -V') }, async () => {
-    const options = ['-s set-clipboard on', '-g default-terminal screen', '-g default-shell /bin/sh'];
-    const cwd = folder({ 'tmux.conf': options.map((option) => `set ${option}\n`).join('') });
-    const env = environment(withCredentials(zoom));
-    const tmux = (...args: string[]) =>
-      execFileSync('tmux', ['-S', 'socket', '-f', 'tmux.conf', ...args], { cwd, env, encoding: 'utf8' });
-    tmux('new-session', '-d', '-x', '80', '-y', '50', REPORT_STATUS);
-    try {
-      let screen = '';
-      while (!/status \d+/.test((screen = tmux('capture-pane', '-p')))) await sleep(50);
-      assert.match(screen, /status 0/);
-      assert.ok(screen.includes(ASKED));
-      assert.ok(!screen.includes('copied'));
-      assert.equal(tmux('show-buffer'), TOKEN);
-    } finally {
-      tmux('kill-server');
-    }
+  for (const options of ['', 'set -s set-clipboard on\n', 'set -g default-terminal screen\n'])
+    it(`copies through tmux, with ${options.trim() || 'its defaults'}`, { skip: skipUnless('tmux -V') }, async () => {
+      const cwd = folder({ 'tmux.conf': `set -g default-shell /bin/sh\n${options}` });
+      const env = environment(withCredentials(zoom));
+      const tmux = (...args: string[]) =>
+        execFileSync('tmux', ['-S', 'socket', '-f', 'tmux.conf', ...args], { cwd, env, encoding: 'utf8' });
+      tmux('new-session', '-d', '-x', '80', '-y', '50', REPORT_STATUS);
+      try {
+        let screen = '';
+        while (!/status \d+/.test((screen = tmux('capture-pane', '-p')))) await sleep(50);
+        assert.match(screen, /status 0/);
+        assert.ok(screen.includes("Copied the token to tmux's buffer, and asked your terminal to copy it.\n"), screen);
+        assert.ok(!screen.includes('copied'));
+        assert.equal(tmux('show-buffer'), TOKEN);
+      } finally {
+        tmux('kill-server');
+      }
+    });
+
+  it(
+    'passes the token through tmux to the terminal outside',
+    { skip: inTerminal.skip || skipUnless('tmux -V') },
+    async () => {
+      const cwd = folder({ 'tmux.conf': 'set -g default-shell /bin/sh\n' });
+      const line = `${S2S_QUOTED} --version >/dev/null; ${S2S_QUOTED}`;
+      const command = ['tmux', '-S', join(cwd, 'socket'), '-f', join(cwd, 'tmux.conf'), 'new-session', line];
+      const { raw } = await session({ cwd, command, env: withCredentials(zoom) });
+      assert.ok(raw.includes(`;${Buffer.from(TOKEN).toString('base64')}`), 'the terminal outside is asked to copy');
+    },
+  );
+
+  it('sends OSC 52 if tmux is too old for load-buffer -w', { skip: inTerminal.skip || noFakeClipboard }, async () => {
+    const PATH = folder();
+    writeFileSync(join(PATH, 'tmux'), '#!/bin/sh\ncat > /dev/null; exit 1\n', { mode: 0o755 });
+    const env = withCredentials(zoom, { TMUX: '/socket,1,0', TERM: 'screen', PATH: `${PATH}:${process.env['PATH']}` });
+    const { raw, screen } = await session({ env });
+    assert.ok(raw.includes(OSC52) && screen.includes(ASKED), screen);
   });
 
   it('leaves no garbage in GNU screen', { skip: skipUnless('screen --version') }, async () => {
@@ -86,7 +106,7 @@ describe('a remote session', { concurrency: 2 }, () => {
       const env = withCredentials(zoom, { ...x11.env, SSH_TTY: '/dev/pts/0' });
       const remote = await session({ env });
       assert.ok(remote.raw.includes(OSC52));
-      assert.ok(remote.screen.includes(`${ASKED}\n`) && remote.screen.includes(PRINTED));
+      assert.ok(remote.screen.includes(ASKED) && remote.screen.includes(PRINTED));
       assert.equal(await x11.paste(), undefined, 'the clipboard of the remote machine is empty');
       const forwarded = await session({ env: { ...env, ...(await x11.forward()) } });
       assert.ok(!forwarded.raw.includes(OSC52) && forwarded.screen.includes('copied to clipboard'));
@@ -97,7 +117,7 @@ describe('a remote session', { concurrency: 2 }, () => {
   it('sends OSC 52 without SSH too, if there is no display', { skip: notLinux || inTerminal.skip }, async () => {
     const { raw, screen } = await session({ env: withCredentials(zoom, { SSH_CONNECTION: undefined }) });
     assert.ok(raw.includes(OSC52));
-    assert.ok(screen.includes(`\nNo clipboard here (there is no display). ${ASKED}\nExpires at `), screen);
+    assert.ok(screen.includes(`\nNo clipboard here (there is no display).\n${ASKED}Expires at `), screen);
   });
 
   it('sends no OSC 52 if stdout is not a terminal', inTerminal, async () => {

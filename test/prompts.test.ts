@@ -1,0 +1,306 @@
+/** Prompts: when there are any, what they say, and how they take what is typed and pasted. */
+
+import assert from 'node:assert/strict';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import xterm from '@xterm/headless';
+import { parse } from 'dotenv';
+import {
+  S2S,
+  S2S_QUOTED,
+  Terminal,
+  dotenv,
+  expectRun,
+  files,
+  folder,
+  inBash,
+  inTerminal,
+  inUnixTerminal,
+  ownMockZoom,
+  run,
+  session,
+  sharedMockZoom,
+  skipUnless,
+  withCredentials,
+  withoutAccountId,
+} from './helpers.ts';
+import { ACCOUNT, DOTENV, TOKEN_RESPONSE, respondWith } from './mock-zoom.ts';
+
+const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET } = ACCOUNT;
+const ALL = 'ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, and ZOOM_CLIENT_SECRET';
+const STARS = '*'.repeat(ZOOM_CLIENT_SECRET.length);
+const inShell = { skip: inUnixTerminal.skip || skipUnless('bash --version') };
+
+/** Returns the character that a terminal sends for a letter and Ctrl. */
+const ctrl = (letter: string) => String.fromCharCode(letter.charCodeAt(0) & 0x1f);
+
+/** Returns the lines that are left on a terminal's screen. */
+async function display(bytes: string): Promise<string> {
+  const screen = new xterm.Terminal({ cols: 80, rows: 24, allowProposedApi: true });
+  await new Promise<void>((done) => screen.write(bytes, done));
+  return Array.from({ length: 24 }, (_, y) => screen.buffer.active.getLine(y)!.translateToString(true))
+    .join('\n')
+    .trimEnd();
+}
+
+describe('prompts', { concurrency: 4 }, () => {
+  const zoom = sharedMockZoom();
+  const host = () => ({ ZOOM_HOST: zoom.url });
+  const withoutSecret = () => withCredentials(zoom, { ZOOM_CLIENT_SECRET: undefined });
+
+  it('say where to find credentials, ask in order, and save the answers for later runs', inTerminal, async () => {
+    const cwd = folder();
+    const first = await session({ command: S2S, env: host(), cwd });
+    const intro = first.screen.slice(0, first.screen.indexOf('\n? ZOOM_ACCOUNT_ID'));
+    assert.match(intro, /https:\/\/marketplace\.zoom\.us\/.* Created apps.* your app > App Credentials/s);
+    assert.match(intro, /Develop > Build App\s> Server-to-Server OAuth App/);
+    assert.match(intro, /paste .* at once/);
+    assert.ok(first.screen.includes(STARS));
+    assert.ok(first.screen.includes(`\nSaved ${ALL} in .env.\n`), first.screen);
+    assert.equal(first.dotenv, DOTENV);
+    assert.deepEqual(files(cwd), ['.env']);
+    if (process.platform !== 'win32') assert.equal(statSync(join(cwd, '.env')).mode & 0o777, 0o600);
+
+    const second = await session({ env: host(), cwd, answers: {} });
+    assert.ok(!second.screen.includes('?'));
+  });
+
+  for (const { name, content, file = '.env', missing, where } of [
+    { name: 'there is no .env', missing: ALL, where: ', which does not exist' },
+    { name: 'DOTENV_PATH leads nowhere', file: join('no', 'file.env'), missing: ALL, where: ', which does not exist' },
+    {
+      name: '.env sets some of them',
+      content: { '.env': `ZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\nZOOM_CLIENT_ID=\n` },
+      missing: 'ZOOM_CLIENT_ID and ZOOM_CLIENT_SECRET',
+      where: '',
+    },
+  ]) {
+    const lines = (cwd: string) =>
+      `Missing credentials: ${missing}.\nLooked in the environment and in ${join(cwd, file)}${where}.\n`;
+    const env = () => ({ ...host(), DOTENV_PATH: file === '.env' ? undefined : file });
+
+    it(`say what is missing and where it was looked for if ${name}`, inTerminal, async () => {
+      const cwd = folder(content);
+      const terminal = new Terminal({ env: env(), cwd });
+      await terminal.answer(missing === ALL ? 'ZOOM_ACCOUNT_ID' : 'ZOOM_CLIENT_ID', ctrl('C'));
+      assert.equal(await terminal.end(), 130);
+      assert.ok(terminal.screen.startsWith(lines(cwd)), terminal.screen);
+    });
+
+    it(`give way to a message without a terminal if ${name}`, async () => {
+      const cwd = folder(content);
+      const { stderr, ...result } = await run({ env: env(), cwd });
+      expectRun({ stderr, ...result }, { code: 2, stdout: '' });
+      const remedy = 'Set them in one of these. Cannot prompt, because stdin is not a terminal.\n';
+      assert.equal(stderr, lines(cwd) + remedy);
+    });
+  }
+
+  it('give way to a message if stderr is not a terminal', inShell, async () => {
+    const cwd = folder();
+    await session({ command: inBash('2> err'), env: host(), cwd, answers: {}, code: 2 });
+    assert.match(
+      readFileSync(join(cwd, 'err'), 'utf8'),
+      /^Missing credentials: .*\nLooked in .*\nSet them in .* Cannot prompt, because stderr is not a terminal\.\n$/,
+    );
+  });
+
+  it('give way to a message without escape sequences if TERM is dumb', inUnixTerminal, async () => {
+    const { raw } = await session({ env: { ...host(), TERM: 'dumb' }, answers: {}, code: 2 });
+    assert.match(
+      raw,
+      /^Missing credentials: .*\r\nLooked in .*\r\nSet them in .* Cannot prompt, because TERM is "dumb"\./,
+    );
+    assert.ok(!raw.includes('\x1b'));
+  });
+
+  for (const { NO_COLOR, colored } of [
+    { NO_COLOR: '1', colored: false },
+    { NO_COLOR: '', colored: true },
+  ])
+    it(`are ${colored ? '' : 'not '}in color if NO_COLOR is "${NO_COLOR}"`, inUnixTerminal, async () => {
+      const env = { ...withoutSecret(), NO_COLOR };
+      const { raw } = await session({ env, answers: { ZOOM_CLIENT_SECRET: `\r${ZOOM_CLIENT_SECRET}` } });
+      assert.ok(raw.includes('Enter a value.'));
+      assert.equal(/\x1b\[[\d;]*m/.test(raw), colored);
+    });
+
+  it('appear on stderr, and only for what is missing', inShell, async () => {
+    const cwd = folder({ '.env': `ZOOM_CLIENT_ID=${ZOOM_CLIENT_ID}\n` });
+    const terminal = new Terminal({ command: inBash('> out'), env: { ...host(), ZOOM_ACCOUNT_ID }, cwd });
+    await terminal.answer('ZOOM_CLIENT_SECRET', `${ZOOM_CLIENT_SECRET}\r`);
+    assert.equal(await terminal.end(), 0);
+    assert.ok(!/ZOOM_(ACCOUNT|CLIENT)_ID|paste/.test(terminal.screen));
+    assert.match(terminal.screen, /\nSaved ZOOM_CLIENT_SECRET in \.env\.\n/);
+    assert.match(readFileSync(join(cwd, 'out'), 'utf8'), /^\nZoom Server-to-Server Oauth token:\n/);
+    assert.equal(parse(dotenv(cwd)!)['ZOOM_CLIENT_SECRET'], ZOOM_CLIENT_SECRET);
+  });
+
+  const values = Object.values(ACCOUNT);
+  const [accountLine, ...otherLines] = DOTENV.trim().split('\n');
+  for (const { name, keys } of [
+    { name: 'one per line', keys: `${values.join('\r')}\r` },
+    { name: 'with blank lines', keys: `\r${values.join('\r\n  \r\n\r\n')}\r\n` },
+    { name: 'as a bracketed paste', keys: `\x1b[200~${values.join('\n')}\n\x1b[201~` },
+    { name: 'with an extra line', keys: `${values.join('\r')}\ra fourth line\r` },
+    {
+      name: 'as lines of .env',
+      keys: `# Zoom\r${accountLine}\r\r${otherLines.map((line) => `export ${line}`).join('\r')}\r`,
+    },
+    {
+      name: 'as JSON',
+      keys: `{\r${Object.entries(ACCOUNT)
+        .map(([name, value]) => `  "${name.slice(5).toLowerCase()}": "${value}"`)
+        .join(',\r')}\r}\r`,
+    },
+    {
+      name: 'as a page with labels and buttons',
+      keys: `App Credentials\r\rAccount ID\r${values[0]}\rCopy\rClient ID:\r${values[1]}\rCopy\rClient Secret\r${values[2]}\rCopy\rRegenerate\r`,
+    },
+  ])
+    it(`take all credentials pasted at once: ${name}`, inTerminal, async () => {
+      const cwd = folder();
+      const terminal = new Terminal({ env: host(), cwd });
+      await terminal.answer('ZOOM_ACCOUNT_ID', keys);
+      assert.equal(await terminal.end(), 0, terminal.screen);
+      assert.equal(dotenv(cwd), DOTENV);
+      assert.ok(!terminal.raw.includes(ZOOM_CLIENT_SECRET.slice(0, 9)), 'not even a part of the secret is shown');
+    });
+
+  it('take a paste that arrives in pieces', inTerminal, async () => {
+    const cwd = folder();
+    const terminal = new Terminal({ env: host(), cwd });
+    await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_ACCOUNT_ID}\r\n${ZOOM_CLIENT_ID.slice(0, 9)}`);
+    await terminal.see(ZOOM_CLIENT_ID.slice(0, 9));
+    terminal.type(`${ZOOM_CLIENT_ID.slice(9)}\r\n${ZOOM_CLIENT_SECRET.slice(0, 9)}`);
+    await terminal.see('*'.repeat(9));
+    terminal.type(`${ZOOM_CLIENT_SECRET.slice(9)}\r`);
+    assert.equal(await terminal.end(), 0);
+    assert.equal(dotenv(cwd), DOTENV);
+  });
+
+  it('show nothing of a paste that comes before they are ready', inTerminal, async () => {
+    const cwd = folder();
+    const terminal = new Terminal({ env: withoutSecret(), cwd });
+    await terminal.see('Missing credentials');
+    terminal.type(`${ZOOM_CLIENT_SECRET}\r`);
+    assert.equal(await terminal.end(), 0); // Expects that the secret was not shown.
+    assert.equal(dotenv(cwd), `ZOOM_CLIENT_SECRET=${ZOOM_CLIENT_SECRET}\n`);
+  });
+
+  for (const { name, keys, complaint } of [
+    {
+      name: 'an invisible character',
+      keys: 'wr\u200bong',
+      complaint: 'This contains an invisible character (U+200B).',
+    },
+    { name: 'another label', keys: `Client ID: ${ZOOM_CLIENT_ID}`, complaint: 'This is labeled ZOOM_CLIENT_ID.' },
+    { name: 'a reference', keys: 'op://vault/item/field', complaint: 'This is an unresolved reference (op://…).' },
+  ])
+    it(`refuse a value with ${name}, and the rest of its paste`, inTerminal, async () => {
+      const cwd = folder();
+      const rest = `\r${ZOOM_CLIENT_ID}\r${ZOOM_CLIENT_SECRET}\r`;
+      const terminal = new Terminal({ env: host(), cwd });
+      await terminal.answer('ZOOM_ACCOUNT_ID', `${keys}${rest}`);
+      await terminal.see(`${complaint} Press Ctrl-U to start over.`);
+      terminal.type(`${ctrl('U')}${ZOOM_ACCOUNT_ID}${rest}`);
+      assert.equal(await terminal.end(), 0);
+      assert.equal(dotenv(cwd), DOTENV);
+    });
+
+  for (const { keys, complaint, key, shown } of [
+    { keys: '', complaint: 'Enter a value.', key: 'x', shown: 'x' },
+    { keys: 'op://a', complaint: 'This is an unresolved reference', key: '\x7f', shown: 'op://' },
+    { keys: '', complaint: 'Enter a value.', key: '\x1b[D', shown: '' },
+  ])
+    it(`take back "${complaint}" at the next key, ${JSON.stringify(key)}`, inUnixTerminal, async () => {
+      const terminal = new Terminal({ env: withoutAccountId(zoom) });
+      await terminal.answer('ZOOM_ACCOUNT_ID', `${keys}\r`);
+      await terminal.see(complaint);
+      terminal.type(key);
+      await terminal.see(`? ZOOM_ACCOUNT_ID › ${shown}`);
+      assert.ok((await display(terminal.raw)).endsWith(`? ZOOM_ACCOUNT_ID ›${shown && ` ${shown}`}`));
+      terminal.type(ctrl('C'));
+      assert.equal(await terminal.end(), 130);
+    });
+
+  const [left, right, remove] = ['\x1b[D', '\x1bOC', '\x1b[3~'];
+  const homes = ['\x1b[H', '\x1bOH', '\x1b[1~', '\x1b[7~', '\x1b[1;2H', ctrl('A')];
+  const ends = ['\x1b[F', '\x1bOF', '\x1b[4~', '\x1b[8~', '\x1b[1;2F', ctrl('E')];
+  const functionKeys = [
+    '\x1bOP',
+    '\x1b[15~',
+    '\x1b[24~',
+    '\x1b[2~',
+    '\x1b[5~',
+    '\x1b[A',
+    '\x1bOB',
+    '\x1b[Z',
+    '\x1b[97;5u',
+  ];
+  for (const { name, keys, value } of [
+    { name: 'Home, in every encoding', keys: `6${homes.map((home, i) => `${home}${i}`).join('')}`, value: '5432106' },
+    {
+      name: 'End, in every encoding',
+      keys: `x${ends.map((end, i) => `${ctrl('A')}${end}${i}`).join('')}`,
+      value: 'x012345',
+    },
+    { name: 'Backspace and Delete', keys: `abcd\x7f\x08${left}${remove}z`, value: 'az' },
+    { name: 'Ctrl-U', keys: `wrong${ctrl('U')}right`, value: 'right' },
+    { name: 'Ctrl-U in the middle', keys: `wrong words${left}${left}${ctrl('U')}right`, value: 'rightds' },
+    { name: 'Ctrl-W', keys: `one two three${ctrl('W')}${ctrl('W')}2`, value: 'one 2' },
+    { name: 'Ctrl-K', keys: `right wrong${left.repeat(6)}${ctrl('K')}`, value: 'right' },
+    {
+      name: 'characters that UTF-16 has in two parts',
+      keys: `a😀b𝔘${left}${left}x${right}\x7f\x1b[H𝒞c${left}\x1b[D${remove}`,
+      value: 'ca😀x𝔘',
+    },
+    { name: 'accents, and other scripts', keys: `é漢ß${left}\x7fü`, value: 'éüß' },
+    {
+      name: 'nothing, with function keys',
+      keys: `${functionKeys.join('')}ri${functionKeys.join('')}ght`,
+      value: 'right',
+    },
+    {
+      name: 'nothing, with control keys',
+      keys: `ri${[...'GILNOPQRSTVXYZ\\]'].map(ctrl).join('')}\0ght`,
+      value: 'right',
+    },
+  ])
+    it(`edit with ${name}`, inTerminal, async () => {
+      const server = await ownMockZoom(respondWith(200, TOKEN_RESPONSE));
+      const env = { ZOOM_ACCOUNT_ID, ZOOM_HOST: server.url };
+      const { dotenv } = await session({ env, answers: { ZOOM_CLIENT_ID: keys, ZOOM_CLIENT_SECRET: keys } });
+      assert.deepEqual({ ...parse(dotenv!) }, { ZOOM_CLIENT_ID: value, ZOOM_CLIENT_SECRET: value });
+    });
+
+  it('do not show a secret typed after SIGSTOP, with the terminal mode reset, and fg', inShell, async () => {
+    // Does what an interactive shell does when its job stops and is continued.
+    const job = `mode=$(stty -g); set -m; ${S2S_QUOTED} & echo $! >"$HOME/pid"; fg; stty "$mode"; echo stopped; fg`;
+    const terminal = new Terminal({ command: ['bash', '-c', job], env: withoutSecret() });
+    await terminal.see('? ZOOM_CLIENT_SECRET ›');
+    process.kill(-terminal.pid, 'SIGSTOP');
+    await terminal.see('stopped');
+    await terminal.answer('ZOOM_CLIENT_SECRET', `${ZOOM_CLIENT_SECRET}\r`);
+    assert.equal(await terminal.end(), 0);
+    assert.ok(terminal.screen.includes(`✔ ZOOM_CLIENT_SECRET … ${STARS}\n`));
+  });
+
+  for (const { name, key } of [
+    { name: 'Ctrl-C', key: ctrl('C') },
+    { name: 'Ctrl-D', key: ctrl('D') },
+    { name: 'Escape', key: '\x1b' },
+  ])
+    it(`save nothing and send nothing after ${name}`, inTerminal, async () => {
+      const cwd = folder();
+      const server = await ownMockZoom();
+      const terminal = new Terminal({ env: { ZOOM_HOST: server.url }, cwd });
+      await terminal.answer('ZOOM_ACCOUNT_ID', 'acc\r');
+      await terminal.answer('ZOOM_CLIENT_ID', `cli${key}`);
+      assert.equal(await terminal.end(), 130);
+      assert.match(terminal.screen, /\nCancelled\.\n$/);
+      assert.deepEqual(files(cwd), []);
+      assert.equal(server.requests.length, 0);
+    });
+});

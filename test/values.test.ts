@@ -1,0 +1,300 @@
+/** Values: what is taken for a credential, however it is written, at a prompt, in the environment, or in .env. */
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parse } from 'dotenv';
+import fc from 'fast-check';
+import { Terminal, dotenv, expectRun, folder, inTerminal, ownMockZoom, run, session } from './helpers.ts';
+import { ACCOUNT, DOTENV, type ReceivedRequest, TOKEN_RESPONSE, respondWith } from './mock-zoom.ts';
+
+const LANES = 4;
+const numRuns = Math.ceil(Number(process.env['S2S_RUNS'] ?? 8) / LANES);
+const seed = Number(process.env['S2S_SEED'] ?? 1);
+
+const NAMES = ['ZOOM_ACCOUNT_ID', 'ZOOM_CLIENT_ID', 'ZOOM_CLIENT_SECRET'] as const;
+type Name = (typeof NAMES)[number];
+type Texts = Partial<Record<string, string>>;
+
+/** Labels a VALUE with the name of its credential, in every notation from which one may be copied. */
+const LABELS = [
+  'NAME=VALUE',
+  'export NAME="VALUE"',
+  "NAME = 'VALUE'",
+  'NAME: VALUE',
+  '  - NAME=VALUE',
+  '"NAME": "VALUE",',
+  '$env:NAME = "VALUE"',
+  'set NAME=VALUE',
+  'setx NAME "VALUE"',
+  'set -gx NAME VALUE',
+  '-e NAME=VALUE',
+  '-e NAME="VALUE"',
+  'ENV NAME=VALUE',
+  "process.env.NAME = 'VALUE';",
+  'VITE_NAME=VALUE',
+  'snake_name = "VALUE"',
+  '"snake_name":"VALUE",',
+  "'snake_name' => 'VALUE',",
+  '--kebab-name=VALUE',
+  "camelName: 'VALUE',",
+  "const camelName = 'VALUE';",
+  'Title Name: VALUE',
+  'Title Name VALUE',
+  'Title\u00a0Name:\u200b VALUE',
+  '“NAME=VALUE”',
+  '"NAME=VALUE"',
+];
+/** Surrounds a VALUE with what is no part of it. */
+const SURROUNDINGS = [
+  ...[' VALUE ', '\tVALUE\t', 'VALUE\r', '\u00a0VALUE\u3000', '\u2028VALUE\u2003', '\ufeffVALUE', 'VALUE\u200b'],
+  ...['\u200e\u2066VALUE\u2069', '\u00adVALUE\ue000', '\u2800VALUE\u3164', '"VALUE"', "'VALUE'", '`VALUE`', '“VALUE”'],
+  ...['„VALUE“', '«VALUE»', '‘VALUE’', '‹VALUE›', 'VALUE,', 'VALUE;', '" VALUE ", ', "'“VALUE”';\u200b", ...LABELS],
+];
+
+const PLACEHOLDERS = [
+  ...[
+    'your_account_id_here',
+    'your-zoom-client-id',
+    'YOUR_CLIENT_SECRET',
+    'yourAccountId',
+    'your client ID',
+    'your_secret',
+  ],
+  ...[
+    '<ACCOUNT_ID>',
+    '<paste Client ID here>',
+    '[YOUR_SECRET]',
+    '{{account_id}}',
+    '__CLIENT_ID__',
+    'client_secret_here',
+  ],
+  ...[
+    'xxxxxxxx',
+    'yyyyy',
+    'XXXX-XXXX',
+    '***********',
+    '...',
+    '00000000',
+    'replace-me',
+    'CHANGE_ME',
+    'YOUR_ZOOM_S2S_SECRET',
+  ],
+  ...['paste_here', 'placeholder', 'TODO', 'null', 'undefined', '# secret', '""', '“”', 'NAME=your_secret,'],
+];
+
+/** Holds references that nobody has resolved: the first of each form is tried everywhere, the others at a prompt. */
+const REFERENCES = [
+  {
+    texts: ['op://Vault/Zoom Client ID/credential', '"op://vault/item/field"', 'NAME=op://vault/item/client_secret'],
+    problem: 'is an unresolved reference (op://…)',
+    remedy: 'Run this command through op run.',
+  },
+  {
+    texts: ['encrypted:BGqcqXoTwbuYz5AkIbl/PzMCi3+2tg=='],
+    problem: 'is an unresolved reference (encrypted:…)',
+    remedy: 'Run this command through dotenvx run.',
+  },
+  {
+    texts: ['${OTHER}', '$OTHER', '${NAME:-default}', '$(op read op://vault/item/field)'],
+    problem: 'is an unresolved reference ($…)',
+    remedy: 'Set it to the value itself.',
+  },
+  {
+    texts: [
+      '{{ op://vault/item/field }}',
+      '%OTHER%',
+      '$env:OTHER',
+      'vault:zoom#id',
+      'ENC[AES256_GCM,data:x]',
+      'awsssm://x',
+    ],
+    problem: 'is an unresolved reference (to a secret store)',
+    remedy: 'Resolve it before you run this.',
+  },
+];
+
+/** Writes a text about a credential: NAME=VALUE is its name and its value in the mock account. */
+function fill(pattern: string, name: Name, value = ACCOUNT[name]): string {
+  const words = name.toLowerCase().split('_').slice(1);
+  const titles = words.map((word) => (word === 'id' ? 'ID' : word.replace(/^./, (first) => first.toUpperCase())));
+  return pattern
+    .replace('snake_name', words.join('_'))
+    .replace('kebab-name', words.join('-'))
+    .replace('camelName', words[0] + titles[1]!.replace('ID', 'Id'))
+    .replace(/Title(.)Name/, titles.join('$1'))
+    .replace('NAME', name)
+    .replace('VALUE', () => value);
+}
+
+/** Does so for one credential after the other. */
+const fillAll = (patterns: readonly string[]) =>
+  Object.fromEntries(patterns.map((pattern, i) => [NAMES[i]!, fill(pattern, NAMES[i]!)]));
+
+/** Writes a dotenv file from which dotenv reads exactly these texts. */
+const toDotenv = (texts: Texts) =>
+  Object.entries(texts)
+    .map(([name, text = '']) => {
+      const quote = ['`', "'", '"'].find((mark) => !text.includes(mark));
+      return `${name}=${quote}${text}${quote}\n`;
+    })
+    .join('');
+
+/** Lists what a server was sent: the account ID, the client ID, and the client secret. */
+const received = (requests: ReceivedRequest[]) =>
+  requests.map(({ headers, body }) =>
+    [
+      new URLSearchParams(body).get('account_id'),
+      Buffer.from(headers.authorization!.replace('Basic ', ''), 'base64').toString(),
+    ].join(':'),
+  );
+
+/** Shows a text with its invisible characters. */
+const show = (text: string) =>
+  JSON.stringify(text).replace(/[\p{C}\p{DI}\p{Z}\u2800]/gu, (char) =>
+    char === ' ' ? char : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+
+/** Splits a list into groups of three, one text for each credential. */
+const inThrees = <T>(items: readonly T[]) =>
+  Array.from({ length: Math.ceil(items.length / 3) }, (_, i) => items.slice(3 * i, 3 * i + 3));
+
+/** Holds the two places that are read without a terminal. */
+const SOURCES = [
+  { source: 'the environment', runWith: (env: Texts, texts: Texts) => run({ env: { ...env, ...texts } }) },
+  {
+    source: '.env',
+    runWith: (env: Texts, texts: Texts) => run({ env, cwd: folder({ '.env': toDotenv(texts) }) }),
+  },
+];
+
+describe('values', { concurrency: 4 }, () => {
+  for (const [i, patterns] of inThrees(SURROUNDINGS).entries()) {
+    const texts = { ...ACCOUNT, ...fillAll(patterns) };
+    const title = patterns.map(show).join(' and ');
+    const { source, runWith } = SOURCES[i % 2]!;
+
+    it(`are taken out of ${title} in ${source}`, async () => {
+      const { requests, url } = await ownMockZoom();
+      const { code, stderr } = await runWith({ ZOOM_HOST: url }, texts);
+      assert.deepEqual(received(requests), [Object.values(ACCOUNT).join(':')], stderr);
+      assert.equal(code, 0);
+    });
+
+    it(`are taken out of ${title} at a prompt`, inTerminal, async () => {
+      const { requests, url } = await ownMockZoom();
+      const { dotenv } = await session({ env: { ZOOM_HOST: url }, answers: texts });
+      assert.deepEqual(received(requests), [Object.values(ACCOUNT).join(':')]);
+      assert.equal(dotenv, DOTENV);
+    });
+  }
+
+  const hosts = [' VALUE\r', '"VALUE"', '“VALUE/”,', 'export NAME="VALUE"', '$env:NAME = "VALUE"', '"NAME": "VALUE",'];
+  for (const [i, pattern] of hosts.entries()) {
+    const { source, runWith } = SOURCES[i % 2]!;
+
+    it(`include ZOOM_HOST, taken out of ${show(pattern)} in ${source}`, async () => {
+      const { url } = await ownMockZoom();
+      const ZOOM_HOST = pattern.replace('NAME', 'ZOOM_HOST').replace('VALUE', url);
+      expectRun(await runWith({}, { ...ACCOUNT, ZOOM_HOST }), { code: 0 });
+    });
+  }
+
+  for (const [i, patterns] of inThrees(PLACEHOLDERS).entries()) {
+    const { source, runWith } = SOURCES[i % 2]!;
+
+    it(`are missing if ${source} has ${patterns.map(show).join(' and ')}`, async () => {
+      const { requests, url } = await ownMockZoom();
+      const stderr = /^Missing credentials: ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, and ZOOM_CLIENT_SECRET\.\n/;
+      expectRun(await runWith({ ZOOM_HOST: url }, fillAll(patterns)), { code: 2, stdout: '', stderr });
+      assert.equal(requests.length, 0);
+    });
+  }
+
+  const mistakes = [
+    ...REFERENCES.map(({ texts: [text = ''], ...expected }) => ({ text, ...expected })),
+    ...['NAME=VALUE', '"NAME": "VALUE",', "'snake_name' => 'VALUE',", 'Title Name: VALUE'].map((pattern, i) => ({
+      text: fill(pattern, NAMES[i % 2]!),
+      problem: `is labeled ${NAMES[i % 2]}`,
+      remedy: 'Set it to the value of ZOOM_CLIENT_SECRET.',
+    })),
+  ];
+  for (const { source, runWith } of SOURCES)
+    for (const { text, problem, remedy } of mistakes)
+      it(`are not sent if ${source} sets ZOOM_CLIENT_SECRET to ${text}`, async () => {
+        const { requests, url } = await ownMockZoom();
+        const advice = source === '.env' ? remedy.replace('op run', 'op run --env-file=.env') : remedy;
+        const stderr = `ZOOM_CLIENT_SECRET in ${source} ${problem}.\n${advice}\n`;
+        const result = await runWith({ ZOOM_HOST: url }, { ...ACCOUNT, ZOOM_CLIENT_SECRET: text });
+        expectRun(result, { code: 2, stdout: '', stderr });
+        assert.equal(requests.length, 0);
+      });
+
+  const labeled = LABELS.map((pattern) => fill(pattern, 'ZOOM_ACCOUNT_ID'));
+  for (const { name, cases } of [
+    { name: 'placeholders', cases: [{ texts: PLACEHOLDERS, complaint: 'Enter a value.' }] },
+    { name: 'values with another label', cases: [{ texts: labeled, complaint: 'This is labeled ZOOM_ACCOUNT_ID.' }] },
+    {
+      name: 'unresolved references',
+      cases: REFERENCES.map(({ texts, problem }) => ({ texts, complaint: `This ${problem}.` })),
+    },
+  ])
+    it(`are neither saved nor sent if what is typed at a prompt are ${name}`, inTerminal, async () => {
+      const cwd = folder();
+      const { requests, url } = await ownMockZoom();
+      const terminal = new Terminal({ env: { ...ACCOUNT, ZOOM_CLIENT_ID: undefined, ZOOM_HOST: url }, cwd });
+      await terminal.see('? ZOOM_CLIENT_ID');
+      for (const { texts, complaint } of cases)
+        for (const text of texts) {
+          terminal.type(`${fill(text, 'ZOOM_CLIENT_ID')}\r`);
+          await terminal.see(complaint);
+          terminal.type('\x15'); // Ctrl-U
+        }
+      terminal.type('\x03');
+      assert.equal(await terminal.end(), 130);
+      assert.equal(dotenv(cwd), undefined);
+      assert.equal(requests.length, 0);
+    });
+
+  // Generates values that nothing can be dropped from: their ends are neither quotes nor white space.
+  const value = fc
+    .tuple(
+      fc.constantFrom('7', 'a7', '#7', '$7', '%7', '\\7'),
+      fc.string({ unit: fc.constantFrom(...`aB3_-=#$%,;"' \\é漢😀./:&+`), maxLength: 16 }),
+      fc.constantFrom('7', 'Z', '=', '==', '#', '$', '%', '.'),
+    )
+    .map((parts) => parts.join(''))
+    .filter((value) => !value.includes('://') && !/^%\w+%$/.test(value));
+  const blank = fc.string({ unit: fc.constantFrom(...' \t\u00a0\u2003\u00ad\u200b\u2060\ufeff'), maxLength: 3 });
+  const surrounding = fc.oneof(
+    fc.tuple(blank, blank).map(([before, after]) => `${before}VALUE${after}`),
+    fc.constantFrom('"VALUE"', "'VALUE'", '“VALUE”', '„VALUE“', '«VALUE»', '‘VALUE’', 'VALUE,', 'VALUE;'),
+    fc.constantFrom(...LABELS),
+  );
+  const credential = fc.record({ value, surroundings: fc.array(surrounding, { maxLength: 4 }) });
+  const source = fc.constantFrom(...(inTerminal.skip ? [] : ['a prompt', 'a prompt']), 'the environment', '.env');
+
+  it(`are sent and saved as they are inside, whatever surrounds them (S2S_SEED=${seed})`, async () => {
+    const lane = async (_: unknown, nth: number) => {
+      const { requests, url } = await ownMockZoom(respondWith(200, TOKEN_RESPONSE));
+      const property = fc.asyncProperty(source, fc.tuple(credential, credential, credential), async (source, all) => {
+        const wrapped = all.map(({ value, surroundings }, i) => [
+          NAMES[i]!,
+          surroundings.reduce((text, pattern) => fill(pattern, NAMES[i]!, text), value),
+        ]);
+        const texts = Object.fromEntries(wrapped);
+        const values = Object.fromEntries(all.map(({ value }, i) => [NAMES[i]!, value]));
+        requests.length = 0;
+        if (source === 'a prompt') {
+          const { dotenv } = await session({ env: { ZOOM_HOST: url }, answers: texts });
+          assert.deepEqual({ ...parse(dotenv!) }, values);
+        } else {
+          const { runWith } = SOURCES.find((place) => place.source === source)!;
+          expectRun(await runWith({ ZOOM_HOST: url }, texts), { code: 0 });
+        }
+        assert.deepEqual(received(requests), [Object.values(values).join(':')]);
+      });
+      await fc.assert(property, { seed: seed + nth, numRuns, endOnFailure: true, includeErrorInReport: true });
+    };
+    await Promise.all(Array.from({ length: LANES }, lane));
+  });
+});
