@@ -1,4 +1,7 @@
-/** Saving in .env: random files keep every byte that does not belong to a credential. */
+/**
+ * Saving in .env what Zoom accepted or gave no verdict on: random files keep every byte that does not belong to a
+ * credential.
+ */
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -7,7 +10,7 @@ import { it } from 'node:test';
 import { parse } from 'dotenv';
 import fc from 'fast-check';
 import { folder, inTerminal, ownMockZoom, session } from './helpers.ts';
-import { ACCOUNT, TOKEN_RESPONSE, respondWith } from './mock-zoom.ts';
+import { ACCOUNT, TOKEN_RESPONSE, sendJson } from './mock-zoom.ts';
 
 const NAMES = Object.keys(ACCOUNT);
 const numRuns = Number(process.env['S2S_RUNS'] ?? 8);
@@ -82,9 +85,12 @@ const otherLines = (bytes: Buffer) =>
     .join('');
 
 it(`saves credentials as typed and keeps all else in .env (S2S_SEED=${seed})`, inTerminal, async () => {
-  const server = await ownMockZoom(respondWith(200, TOKEN_RESPONSE));
+  let accepts = true;
+  const server = await ownMockZoom((response) => sendJson(response, 200, accepts ? TOKEN_RESPONSE : {}));
   const values = fc.tuple(credential, credential, credential);
-  const property = fc.asyncProperty(file, values, async ({ lines, lineEnd, endsLastLine }, values) => {
+  const property = fc.asyncProperty(file, values, fc.boolean(), async (file, values, hasVerdict) => {
+    const { lines, lineEnd, endsLastLine } = file;
+    accepts = hasVerdict;
     const before = Buffer.from(lines.join(lineEnd) + (endsLastLine && lines.length ? lineEnd : ''), 'latin1');
     const cwd = folder({ '.env': before });
     const settings = parse(before);
@@ -92,7 +98,7 @@ it(`saves credentials as typed and keeps all else in .env (S2S_SEED=${seed})`, i
       NAMES.map((name, i) => [name, values[i]!]).filter(([name]) => !settings[name!]?.trim()),
     );
 
-    const { screen } = await session({ env: { ZOOM_HOST: server.url }, cwd, answers });
+    const { screen } = await session({ env: { ZOOM_HOST: server.url }, cwd, answers, code: accepts ? 0 : 1 });
 
     const after = readFileSync(join(cwd, '.env'));
     const [, unsaved = ''] = /\nCannot save (.*) in \.env: no dotenv syntax can represent/.exec(screen) ?? [];
