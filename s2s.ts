@@ -180,7 +180,7 @@ function readValue(text = '', name: string): string {
 function labelOf(name: string): RegExp {
   // Match ZOOM_HOST in full only: "localhost:3000" has no label.
   const words = name === 'ZOOM_HOST' ? name : name.replace('ZOOM_', '').replace('_', String.raw`[\s_-]?`);
-  const lead = String.raw`(?:\$env:)?[^=:$"'\`“‘„«‹]{0,40}?`;
+  const lead = String.raw`(?!\$\{)(?:\$env:)?[^=:"'\`“‘„«‹]{0,40}?`;
   return new RegExp(String.raw`^${lead}(["'\`]?)${lead}${words}(\1|["'\`](?=\s*[=:]))(\s*[=:>]+\s*|\s+|$)`, 'i');
 }
 

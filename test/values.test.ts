@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { parse } from 'dotenv';
 import fc from 'fast-check';
 import { Terminal, dotenv, expectRun, folder, inTerminal, ownMockZoom, run, session } from './helpers.ts';
-import { ACCOUNT, DOTENV, type ReceivedRequest, TOKEN_RESPONSE, respondWith } from './mock-zoom.ts';
+import { ACCOUNT, type ReceivedRequest, TOKEN_RESPONSE, respondWith, sendJson } from './mock-zoom.ts';
 
 const LANES = 4;
 const numRuns = Math.ceil(Number(process.env['S2S_RUNS'] ?? 8) / LANES);
@@ -51,35 +51,22 @@ const SURROUNDINGS = [
   ...['„VALUE“', '«VALUE»', '‘VALUE’', '‹VALUE›', 'VALUE,', 'VALUE;', '" VALUE ", ', "'“VALUE”';\u200b", ...LABELS],
 ];
 
+/** Holds what is no value: placeholders of samples, and labels without a value. */
 const PLACEHOLDERS = [
+  ...['your_account_id_here', 'your-zoom-client-id', 'YOUR_ZOOM_S2S_SECRET', 'yourAccountId', 'your client ID'],
+  ...['<ACCOUNT_ID>', '<paste Client ID here>', '[YOUR_SECRET]', '{{account_id}}', '__CLIENT_ID__', 'paste_here'],
+  ...['xxxxxxxx', 'yyyyy', 'XXXX-XXXX', '***********', '...', '00000000', 'replace-me', 'CHANGE_ME', 'null', 'TODO'],
   ...[
-    'your_account_id_here',
-    'your-zoom-client-id',
-    'YOUR_CLIENT_SECRET',
-    'yourAccountId',
-    'your client ID',
-    'your_secret',
+    'undefined',
+    '# secret',
+    '""',
+    '“”',
+    'NAME=your_secret,',
+    'export NAME=""',
+    '"snake_name":',
+    'Title Name',
+    'NAME:',
   ],
-  ...[
-    '<ACCOUNT_ID>',
-    '<paste Client ID here>',
-    '[YOUR_SECRET]',
-    '{{account_id}}',
-    '__CLIENT_ID__',
-    'client_secret_here',
-  ],
-  ...[
-    'xxxxxxxx',
-    'yyyyy',
-    'XXXX-XXXX',
-    '***********',
-    '...',
-    '00000000',
-    'replace-me',
-    'CHANGE_ME',
-    'YOUR_ZOOM_S2S_SECRET',
-  ],
-  ...['paste_here', 'placeholder', 'TODO', 'null', 'undefined', '# secret', '""', '“”', 'NAME=your_secret,'],
 ];
 
 /** Holds references that nobody has resolved: the first of each form is tried everywhere, the others at a prompt. */
@@ -114,7 +101,7 @@ const REFERENCES = [
 ];
 
 /** Writes a text about a credential: NAME=VALUE is its name and its value in the mock account. */
-function fill(pattern: string, name: Name, value = ACCOUNT[name]): string {
+function fill(pattern: string, name: Name, value: string = ACCOUNT[name]): string {
   const words = name.toLowerCase().split('_').slice(1);
   const titles = words.map((word) => (word === 'id' ? 'ID' : word.replace(/^./, (first) => first.toUpperCase())));
   return pattern
@@ -179,14 +166,27 @@ describe('values', { concurrency: 4 }, () => {
       assert.deepEqual(received(requests), [Object.values(ACCOUNT).join(':')], stderr);
       assert.equal(code, 0);
     });
-
-    it(`are taken out of ${title} at a prompt`, inTerminal, async () => {
-      const { requests, url } = await ownMockZoom();
-      const { dotenv } = await session({ env: { ZOOM_HOST: url }, answers: texts });
-      assert.deepEqual(received(requests), [Object.values(ACCOUNT).join(':')]);
-      assert.equal(dotenv, DOTENV);
-    });
   }
+
+  it('are taken out of all of this at a prompt', inTerminal, async () => {
+    const rounds = inThrees(SURROUNDINGS).map((patterns, nth) => {
+      const values = NAMES.map((name) => `${ACCOUNT[name]}${nth}`);
+      return { values, texts: NAMES.map((name, i) => fill(patterns[i] ?? 'VALUE', name, values[i])) };
+    });
+    // Prompts for all three again and again, since the server rejects all but the last values.
+    const { requests, url } = await ownMockZoom((response, _, nth) =>
+      nth < rounds.length ? sendJson(response, 400, {}) : sendJson(response, 200, TOKEN_RESPONSE),
+    );
+    const cwd = folder();
+    const terminal = new Terminal({ env: { ZOOM_HOST: url }, cwd });
+    for (const [nth, { values, texts }] of rounds.entries()) {
+      for (const [i, name] of NAMES.entries()) await terminal.answer(name, `${texts[i]!.replace('\r', '')}\r`);
+      if (nth + 1 < rounds.length) await terminal.see('Zoom rejected');
+      else assert.equal(await terminal.end(), 0);
+      assert.equal(received(requests)[nth], values.join(':'));
+    }
+    assert.deepEqual(Object.values(parse(dotenv(cwd)!)), rounds.at(-1)!.values);
+  });
 
   const hosts = [' VALUE\r', '"VALUE"', '“VALUE/”,', 'export NAME="VALUE"', '$env:NAME = "VALUE"', '"NAME": "VALUE",'];
   for (const [i, pattern] of hosts.entries()) {
@@ -268,9 +268,12 @@ describe('values', { concurrency: 4 }, () => {
   const surrounding = fc.oneof(
     fc.tuple(blank, blank).map(([before, after]) => `${before}VALUE${after}`),
     fc.constantFrom('"VALUE"', "'VALUE'", '“VALUE”', '„VALUE“', '«VALUE»', '‘VALUE’', 'VALUE,', 'VALUE;'),
-    fc.constantFrom(...LABELS),
   );
-  const credential = fc.record({ value, surroundings: fc.array(surrounding, { maxLength: 4 }) });
+  const layers = fc.array(surrounding, { maxLength: 2 });
+  const surroundings = fc
+    .tuple(layers, fc.constantFrom('VALUE', ...LABELS), layers)
+    .map(([inner, label, outer]) => [...inner, label, ...outer]);
+  const credential = fc.record({ value, surroundings });
   const source = fc.constantFrom(...(inTerminal.skip ? [] : ['a prompt', 'a prompt']), 'the environment', '.env');
 
   it(`are sent and saved as they are inside, whatever surrounds them (S2S_SEED=${seed})`, async () => {
