@@ -180,7 +180,7 @@ describe('values', { concurrency: 4 }, () => {
     const cwd = folder();
     const terminal = new Terminal({ env: { ZOOM_HOST: url }, cwd });
     for (const [nth, { values, texts }] of rounds.entries()) {
-      for (const [i, name] of NAMES.entries()) await terminal.answer(name, `${texts[i]!.replace('\r', '')}\r`);
+      for (const [i, name] of NAMES.entries()) await terminal.answer(name, `${texts[i]!.replace(/[\r\n]/g, '')}\r`);
       if (nth + 1 < rounds.length) await terminal.see('Zoom rejected');
       else assert.equal(await terminal.end(), 0);
       assert.equal(received(requests)[nth], values.join(':'));
