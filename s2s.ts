@@ -358,7 +358,7 @@ function queueLines({ createInterface, emitKeypressEvents }: typeof import('node
   }
   const onKey = (text = '', { ctrl = false, name = '', ...key }: import('node:readline').Key) => {
     isCancelled ||= name === 'escape' || (ctrl && /^[cd]$/.test(name));
-    if (!isCancelled) editor.write(/\p{Cc}/u.test(text) ? '' : text, { ctrl, name, ...key });
+    if (!isCancelled) editor.write(/[\p{Cc}\u2028\u2029]/u.test(text) ? '' : text, { ctrl, name, ...key });
     update();
   };
   const onEnd = () => onKey('', { name: 'escape' });
