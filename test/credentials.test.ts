@@ -1,6 +1,7 @@
 /** Credentials: where they come from, when and how they are saved, and which servers they are sent to. */
 
 import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -13,7 +14,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { after, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'dotenv';
 import {
   S2S_QUOTED,
@@ -24,6 +26,7 @@ import {
   files,
   folder,
   inTerminal,
+  inTerminalWithCtrlC,
   inUnixTerminal,
   isRoot,
   ownMockZoom,
@@ -47,6 +50,8 @@ import {
 } from './mock-zoom.ts';
 
 const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET } = ACCOUNT;
+
+const withCtrlC = await inTerminalWithCtrlC();
 
 describe('credentials', { concurrency: 4 }, () => {
   const zoom = sharedMockZoom();
@@ -109,7 +114,7 @@ describe('credentials', { concurrency: 4 }, () => {
       terminal.type('\r');
       await terminal.answer('ZOOM_CLIENT_SECRET', '');
       await terminal.see('****');
-      terminal.type('\x03');
+      terminal.type('\x04'); // Ctrl-D
       assert.equal(await terminal.end(), 130);
       assert.ok(terminal.screen.endsWith('\nCancelled.\n'), terminal.screen);
       assert.equal(dotenv(cwd), content);
@@ -144,14 +149,17 @@ describe('credentials', { concurrency: 4 }, () => {
       const cwd = folder();
       const env = withoutAccountId(url ? { url } : await ownMockZoom(handler));
       const terminal = new Terminal({ env, cwd });
-      for (const value of typed) await terminal.answer('ZOOM_ACCOUNT_ID', `${value}\r`);
+      for (const value of typed) {
+        await terminal.answer('ZOOM_ACCOUNT_ID', `${value}\r`);
+        if (value === 'typo') await terminal.see('Zoom rejected');
+      }
       await terminal.see('\nSaved ZOOM_ACCOUNT_ID in .env.\n');
       assert.equal(await terminal.end(), 1);
       assert.equal(dotenv(cwd), `ZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\n`);
     });
 
   for (const { signal, code, ...options } of [
-    { signal: 'Ctrl-C', code: 130, ...inTerminal },
+    { signal: 'Ctrl-C', code: 130, ...withCtrlC },
     { signal: 'SIGTERM', code: 143, ...inUnixTerminal },
   ])
     it(`saves what was typed after ${signal} while Zoom is silent`, options, async () => {
@@ -230,7 +238,7 @@ describe('credentials', { concurrency: 4 }, () => {
       assert.deepEqual({ mode: statSync(join(cwd, '.env')).mode & 0o777, text: dotenv }, expected);
     });
 
-  it('replaces .env atomically, with a new file', inUnixTerminal, async () => {
+  it('replaces .env atomically, with a new file', inTerminal, async () => {
     const cwd = folder({ '.env': 'KEEP=1\n' });
     const { ino } = statSync(join(cwd, '.env'));
     await session({ env: host(), cwd });
@@ -249,27 +257,25 @@ describe('credentials', { concurrency: 4 }, () => {
         assert.deepEqual(readFileSync(join(cwd, '.env')), bytes);
       });
 
-  const WARNING = 'Other users can read it. To prevent that, run: chmod 600 .env\n';
-  for (const { mode, warning } of [
-    { mode: 0o644, warning: WARNING },
-    { mode: 0o640, warning: WARNING },
-    { mode: 0o600, warning: '' },
-  ])
-    it(
-      `${warning ? 'warns' : 'does not warn'} if the mode of .env is ${mode.toString(8)}`,
-      inUnixTerminal,
-      async () => {
+  describe('the mode of .env', inUnixTerminal, () => {
+    const WARNING = 'Other users can read it. To prevent that, run: chmod 600 .env\n';
+    for (const { mode, warning } of [
+      { mode: 0o644, warning: WARNING },
+      { mode: 0o640, warning: WARNING },
+      { mode: 0o600, warning: '' },
+    ])
+      it(`${warning ? 'warns' : 'does not warn'} if the mode of .env is ${mode.toString(8)}`, async () => {
         const cwd = folder({ '.env': '' });
         chmodSync(join(cwd, '.env'), mode);
         const { screen } = await session({ env: withoutAccountId(zoom), cwd });
         assert.ok(screen.includes(`\nSaved ZOOM_ACCOUNT_ID in .env.\n${warning}\n`), screen);
-      },
-    );
+      });
+  });
 
-  it('does not overwrite a file named like the temporary file of older versions', inUnixTerminal, async () => {
+  it('does not overwrite a file named like the temporary file of older versions', inTerminal, async () => {
     const cwd = folder();
     const terminal = new Terminal({ env: withoutAccountId(zoom), cwd });
-    await terminal.see('? ZOOM_ACCOUNT_ID ›');
+    await terminal.answer('ZOOM_ACCOUNT_ID', '');
     const other = `.env.${terminal.pid}`;
     writeFileSync(join(cwd, other), 'KEEP=1');
     terminal.type(`${ZOOM_ACCOUNT_ID}\r`);
@@ -295,44 +301,45 @@ describe('credentials', { concurrency: 4 }, () => {
     assert.match(screen, /\nCannot save .* in \.env: too many symbolic links encountered\.\n/);
   });
 
-  const canMount = { skip: inTerminal.skip || skipUnless(`${UNSHARE.join(' ')} mount -t tmpfs tmpfs .`) };
-  /** Returns a command that mounts something with a line of shell, and then runs the script. */
-  const mounted = (mount: string) => [
-    ...[...UNSHARE, 'bash', '-c'],
-    `${mount} && cd "$PWD" && ${S2S_QUOTED}; echo $?; ls -A`,
-  ];
+  describe('a mount', { skip: inTerminal.skip || skipUnless(`${UNSHARE.join(' ')} mount -t tmpfs tmpfs .`) }, () => {
+    /** Returns a command that mounts something with a line of shell, and then runs the script. */
+    const mounted = (mount: string) => [
+      ...[...UNSHARE, 'bash', '-c'],
+      `${mount} && cd "$PWD" && ${S2S_QUOTED}; echo $?; ls -A`,
+    ];
 
-  for (const { name, options, reason } of [
-    { name: 'the folder is read-only', options: 'ro', reason: 'read-only file system' },
-    { name: 'the disk is full', options: 'size=4k', reason: 'no space left on device' },
-  ])
-    it(`gets a token even if ${name}`, canMount, async () => {
-      const fill = 'cd "$PWD" && { head -c 9999 /dev/zero > fill; ls -A; }';
-      const command = mounted(`mount -t tmpfs -o ${options} tmpfs . && ${fill}`);
-      const { screen } = await session({ command, env: host() });
-      assert.match(screen, new RegExp(`\nCannot save ZOOM_.* in \\.env: ${reason}\\.\n`));
-      assert.match(screen, /\nExpires at .*\n0\n(fill\n)?$/);
-    });
+    for (const { name, options, reason } of [
+      { name: 'the folder is read-only', options: 'ro', reason: 'read-only file system' },
+      { name: 'the disk is full', options: 'size=4k', reason: 'no space left on device' },
+    ])
+      it(`gets a token even if ${name}`, async () => {
+        const fill = 'cd "$PWD" && { head -c 9999 /dev/zero > fill; ls -A; }';
+        const command = mounted(`mount -t tmpfs -o ${options} tmpfs . && ${fill}`);
+        const { screen } = await session({ command, env: host() });
+        assert.match(screen, new RegExp(`\nCannot save ZOOM_.* in \\.env: ${reason}\\.\n`));
+        assert.match(screen, /\nExpires at .*\n0\n(fill\n)?$/);
+      });
 
-  for (const { name, mount } of [
-    { name: 'a mount point', mount: 'mount --bind other .env' },
-    {
-      name: 'a mount point in a read-only folder',
-      mount: 'mount --bind . . && cd "$PWD" && mount --bind other .env && mount -o remount,bind,ro .',
-    },
-  ])
-    it(`overwrites .env if it is ${name}`, canMount, async () => {
-      const other = `KEEP=${'x'.repeat(99)}\nZOOM_ACCOUNT_ID='wrong${'y'.repeat(99)} '\n`;
-      const cwd = folder({ '.env': '', other });
-      const { ino } = statSync(join(cwd, 'other'));
-      const terminal = new Terminal({ command: mounted(mount), env: host(), cwd });
-      await terminal.answer('ZOOM_CLIENT_ID', `${ZOOM_CLIENT_ID}\r${ZOOM_CLIENT_SECRET}\r`);
-      await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_ACCOUNT_ID}\r`);
-      await terminal.end();
-      assert.match(terminal.screen, /\nExpires at .*\n0\n\.env +other\n$/);
-      assert.equal(readFileSync(join(cwd, 'other'), 'utf8'), `KEEP=${'x'.repeat(99)}\n${DOTENV}`);
-      assert.equal(statSync(join(cwd, 'other')).ino, ino);
-    });
+    for (const { name, mount } of [
+      { name: 'a mount point', mount: 'mount --bind other .env' },
+      {
+        name: 'a mount point in a read-only folder',
+        mount: 'mount --bind . . && cd "$PWD" && mount --bind other .env && mount -o remount,bind,ro .',
+      },
+    ])
+      it(`overwrites .env if it is ${name}`, async () => {
+        const other = `KEEP=${'x'.repeat(99)}\nZOOM_ACCOUNT_ID='wrong${'y'.repeat(99)} '\n`;
+        const cwd = folder({ '.env': '', other });
+        const { ino } = statSync(join(cwd, 'other'));
+        const terminal = new Terminal({ command: mounted(mount), env: host(), cwd });
+        await terminal.answer('ZOOM_CLIENT_ID', `${ZOOM_CLIENT_ID}\r${ZOOM_CLIENT_SECRET}\r`);
+        await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_ACCOUNT_ID}\r`);
+        await terminal.end();
+        assert.match(terminal.screen, /\nExpires at .*\n0\n\.env +other\n$/);
+        assert.equal(readFileSync(join(cwd, 'other'), 'utf8'), `KEEP=${'x'.repeat(99)}\n${DOTENV}`);
+        assert.equal(statSync(join(cwd, 'other')).ino, ino);
+      });
+  });
 
   const needsUser = isRoot && 'root can write in any folder';
   it('overwrites .env if its folder is not writable', { skip: inUnixTerminal.skip || needsUser }, async () => {
@@ -341,6 +348,24 @@ describe('credentials', { concurrency: 4 }, () => {
     const { dotenv } = await session({ env: withoutAccountId(zoom), cwd });
     chmodSync(cwd, 0o755);
     assert.equal(dotenv, `KEEP=1\nZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\n`);
+  });
+
+  const needsLocks = inTerminal.skip || (process.platform !== 'win32' && 'only Windows locks a file that is open');
+  it('saves in a .env that another program has open, or says why not', { skip: needsLocks }, async () => {
+    const before = 'KEEP=1\r\nZOOM_ACCOUNT_ID=\r\n';
+    const cwd = folder({ '.env': before });
+    const program = spawn('cmd', ['/d', '/c', 'ping -n 60 127.0.0.1 < .env > started'], { cwd, stdio: 'ignore' });
+    after(() => spawnSync('taskkill', ['/t', '/f', '/pid', `${program.pid}`]));
+    while (!files(cwd).includes('started')) await sleep(50);
+
+    const { screen, dotenv } = await session({ cwd, env: withoutAccountId(await ownMockZoom()) });
+    if (screen.includes('\nSaved ZOOM_ACCOUNT_ID in .env.\n'))
+      assert.equal(dotenv, before.replace('ID=', `ID=${ACCOUNT.ZOOM_ACCOUNT_ID}`));
+    else {
+      assert.match(screen, /\nCannot save ZOOM_ACCOUNT_ID in \.env: resource busy or locked\.\n/);
+      assert.equal(dotenv, before);
+    }
+    assert.deepEqual(files(cwd), ['.env', 'started']);
   });
 
   it('saves nothing if NODE_ENV is production', inTerminal, async () => {

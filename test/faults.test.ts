@@ -132,12 +132,12 @@ describe('a rejection by Zoom', { concurrency: 2 }, () => {
     assert.ok(terminal.raw.includes('wrong'), 'the current client ID is offered');
   });
 
-  it('prompts after a rejection on a first run, where Ctrl-C cancels', inTerminal, async () => {
+  it('prompts after a rejection on a first run, where Ctrl-D cancels', inTerminal, async () => {
     const cwd = folder();
     const terminal = new Terminal({ cwd, env: withoutAccountId(await ownMockZoom()) });
     await terminal.answer('ZOOM_ACCOUNT_ID', 'wrong\r');
     await terminal.see('ZOOM_ACCOUNT_ID is probably wrong.');
-    await terminal.answer('ZOOM_ACCOUNT_ID', 'x\x03');
+    await terminal.answer('ZOOM_ACCOUNT_ID', 'x\x04');
     assert.equal(await terminal.end(), 130);
     assert.match(terminal.screen, /\nCancelled\.\n$/);
     assert.deepEqual(files(cwd), []);

@@ -3,17 +3,27 @@
 import assert from 'node:assert/strict';
 import { type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { chownSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import type { IPty } from '@lydell/node-pty';
 import xterm from '@xterm/headless';
+import { transformSync } from 'esbuild';
 import {
   ACCOUNT,
   BASIC,
@@ -25,31 +35,12 @@ import {
 } from './mock-zoom.ts';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
-const tsx = join(root, 'node_modules/tsx/dist');
+const tsx = join(root, 'node_modules/tsx/dist/cli.mjs');
 const script = join(root, 's2s.ts');
 const withoutTsx = process.env['S2S_RUNNER'] === 'node';
 
 /** Starts the script: with tsx or, if S2S_RUNNER is "node", with Node alone, which strips types in 22.18 or later. */
-export const S2S = [process.execPath, ...(withoutTsx ? [] : [join(tsx, 'cli.mjs')]), script];
-
-/**
- * Starts the script in half the time, for most tests: without the parent process that tsx adds, which also kills a
- * script that does not react to a signal within 60 ms.
- */
-export const S2S_IN_PROCESS = [
-  process.execPath,
-  // Without --no-opt, so short a process would spend a quarter of its time on optimizing tsx.
-  ...(withoutTsx ? [] : ['--no-opt', `--import=${pathToFileURL(join(tsx, 'esm/index.mjs'))}`]),
-  script,
-];
-
-/** Starts the script from a shell. */
-export const S2S_QUOTED = S2S.map((part) => `'${part}'`).join(' ');
-
-/** Returns a command that runs the script in a shell, followed by the rest of a command line, such as a redirection. */
-export function inBash(rest: string): string[] {
-  return ['bash', '-c', `${S2S_QUOTED} ${rest}`];
-}
+export const S2S = [process.execPath, ...(withoutTsx ? [] : [tsx]), script];
 
 export type Env = Record<string, string | undefined>;
 
@@ -59,6 +50,38 @@ process.on('exit', () => folders.forEach((path) => rmSync(path, { recursive: tru
 
 /** Is shared by all processes that a file's tests start, because tsx keeps its cache in it. */
 const temporary = folder();
+
+/** Returns the path of a copy of the script from which the types are stripped. */
+function stripTypes(): string {
+  const { code } = transformSync(readFileSync(script, 'utf8'), { loader: 'ts' });
+  const copy = folder({ 's2s.js': code, 'package.json': readFileSync(join(root, 'package.json')) });
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction');
+  return join(copy, 's2s.js');
+}
+
+/** Starts the script in a third of the time, for most tests: with Node alone, after stripping its types once. */
+export const S2S_IN_PROCESS = [process.execPath, withoutTsx ? script : stripTypes()];
+
+/** Starts the script from a shell. */
+export const S2S_QUOTED = S2S_IN_PROCESS.map((part) => `'${part}'`).join(' ');
+
+/** Returns a command that runs the script in a shell, followed by the rest of a command line, such as a redirection. */
+export function inBash(rest: string): string[] {
+  return ['bash', '-c', `${S2S_QUOTED} ${rest}`];
+}
+
+/** Returns a command that runs the script with stdout (1) or stderr (2) redirected to a file, without a shell. */
+export function redirecting(stream: 1 | 2, file: string, ...args: string[]): string[] {
+  const stdio = [0, 1, 2].map((fd) => (fd === stream ? `require('node:fs').openSync('${file}', 'w')` : fd));
+  const start = `require('node:child_process').spawn(process.argv[1], process.argv.slice(2), { stdio: [${stdio}] })`;
+  return [
+    process.execPath,
+    '-e',
+    `${start}.on('exit', (code) => (process.exitCode = code))`,
+    ...S2S_IN_PROCESS,
+    ...args,
+  ];
+}
 
 /**
  * Returns a minimal environment: no credentials, display or proxy, its own home, loopback only. It looks like an SSH
@@ -141,9 +164,10 @@ const isWindows = process.platform === 'win32';
 const pty = await import('@lydell/node-pty').catch(() => undefined);
 /** Options for tests that need a terminal. */
 export const inTerminal = { skip: !pty && 'node-pty has no build for this system' };
-/** Options for tests that need a terminal and what only Unix has: a POSIX shell in it, or file modes. */
+/** Options for tests that need a terminal and what only Unix has. */
 export const inUnixTerminal = {
-  skip: inTerminal.skip || (isWindows && 'Windows has no POSIX shell and no file modes'),
+  skip:
+    inTerminal.skip || (isWindows && 'Windows has no POSIX shell, no signals, no file modes, and no terminal modes'),
 };
 
 // Reports the exit code and whether the terminal mode changed; then holds the terminal until all output is read.
@@ -152,6 +176,7 @@ const WRAPPER = `trap : INT
   sh -c 'echo $$ >"$HOME/pid"; exec "$@"' sh "$@"
   printf '[exit code %d%s]' $? "$([ "$(stty -g)" = "$mode" ] || echo ', terminal mode changed')"
   read -r _`;
+export const POINTER = isWindows ? '»' : '›'; // Stands between a prompt and its value.
 const HOLDER = isWindows ? [process.execPath, join(root, 'test/console.mjs')] : ['sh', '-c', WRAPPER, 'sh'];
 const REPORT = /\[exit code (\d+)(.*)\]/;
 
@@ -162,22 +187,32 @@ export class Terminal {
   #pty: IPty;
   #home: string;
   #events = new EventEmitter();
-  #console: xterm.Terminal | undefined;
+  #display: xterm.Terminal;
+  #seenThere = new Map<string, number>(); // How often texts that are still on the display were seen.
 
   constructor({ args = [], env = {}, cwd = folder(), command = S2S_IN_PROCESS }: Run) {
     const fullEnv = environment(env);
     this.#home = fullEnv['HOME'] ?? '';
-    const size = isWindows ? { cols: 5000, rows: 50 } : { cols: 80, rows: 24 };
-    // A Windows console sends what changes on its screen, in any order, instead of what the script writes.
-    if (isWindows) this.#console = new xterm.Terminal({ ...size, allowProposedApi: true });
+    const size = isWindows ? { cols: 12_000, rows: 100 } : { cols: 80, rows: 24 };
+    this.#display = new xterm.Terminal({ ...size, allowProposedApi: true });
     const [holder = '', ...rest] = [...HOLDER, ...command, ...args];
     this.#pty = pty!.spawn(holder, rest, { ...size, cwd, env: fullEnv });
-    this.#pty.onData(async (data) => {
-      if (this.#console) await new Promise<void>((done) => this.#console!.write(data, done));
-      this.#output += data;
-      this.#events.emit('data');
+    this.#pty.onData((data) => {
+      // Each change of a display begins with hiding the cursor.
+      for (const change of data.split(/(?=\x1b\[\?25l)/)) this.#display.write(change, () => this.#receive(change));
     });
     after(() => this.#pty.kill());
+  }
+
+  #receive(data: string): void {
+    this.#output += data;
+    for (const [text, count] of this.#seenThere) this.#seenThere.set(text, Math.min(count, this.#count(text)));
+    this.#events.emit('data');
+  }
+
+  /** Returns how often a text is on the display. */
+  #count(text: string): number {
+    return this.display.split(text).length - 1;
   }
 
   /** Returns the output so far. */
@@ -185,13 +220,19 @@ export class Terminal {
     return this.#output.replace(REPORT, '');
   }
 
-  /** Returns the output so far without escape sequences and carriage returns; on Windows, what the screen shows. */
+  /** Returns the lines that are left on the display. */
+  get display(): string {
+    const { active } = this.#display.buffer;
+    const lines = Array.from({ length: active.length }, (_, y) => active.getLine(y)!.translateToString(true).trim());
+    return `${lines.join('\n').replace(REPORT, '').trimEnd()}\n`;
+  }
+
+  /**
+   * Returns the output so far without escape sequences and carriage returns. A Windows console does not pass output on,
+   * but sends what changes on its display, in any order: there, returns what is left on the display.
+   */
   get screen(): string {
-    if (this.#console) {
-      const { active } = this.#console.buffer;
-      const lines = Array.from({ length: active.length }, (_, y) => active.getLine(y)!.translateToString().trim());
-      return `${lines.join('\n').replace(REPORT, '').trimEnd()}\n`;
-    }
+    if (isWindows) return this.display;
     return stripVTControlCharacters(this.raw.replace(/\x1b[78]/g, '')).replaceAll('\r', '');
   }
 
@@ -215,18 +256,29 @@ export class Terminal {
     }
   }
 
-  /** Waits for text to appear after what was last seen; on Windows, anywhere on the screen. */
+  /** Waits for text to appear after what was last seen; on Windows, on the display, once more than it was seen there. */
   async see(expected: string): Promise<void> {
+    if (isWindows) {
+      const seen = () => this.#seenThere.get(expected) ?? 0;
+      await this.#waitFor(() => this.#count(expected) > seen() || undefined, expected);
+      this.#seenThere.set(expected, seen() + 1);
+      return;
+    }
     const index = await this.#waitFor(() => {
       const found = this.screen.indexOf(expected, this.#seen);
       return found < 0 ? undefined : found;
     }, expected);
-    if (!this.#console) this.#seen = index + expected.length;
+    this.#seen = index + expected.length;
+  }
+
+  /** Waits until the display ends with a line. */
+  async seeLast(line: string): Promise<void> {
+    await this.#waitFor(() => this.display.endsWith(`\n${line}\n`) || undefined, `${line} as the last line`);
   }
 
   /** Waits for a prompt and answers it. */
   async answer(prompt: string, keys: string): Promise<void> {
-    await this.see(`? ${prompt} ${isWindows ? '»' : '›'}`);
+    await this.see(`? ${prompt} ${POINTER}`);
     this.type(keys);
   }
 
@@ -237,6 +289,17 @@ export class Terminal {
     expectNoSecret(this.raw);
     return Number(code);
   }
+}
+
+/** Returns options for tests that press Ctrl-C or Escape, which not every Windows console takes from a pseudo console. */
+export async function inTerminalWithCtrlC() {
+  if (!isWindows || inTerminal.skip) return inTerminal;
+  const code = "process.stdin.setRawMode(true).once('data', ([key]) => process.exit(key)); console.log('ready')";
+  const terminal = new Terminal({ command: [process.execPath, '-e', code] });
+  await terminal.see('ready');
+  terminal.type('\x03');
+  const key = await Promise.race([terminal.end(), sleep(10_000)]);
+  return { skip: key !== 3 && 'this Windows console does not pass on Ctrl-C and Escape' };
 }
 
 export type Session = Run & {
@@ -360,6 +423,16 @@ export function skipUnless(...probes: string[]): string | false {
   }
   return false;
 }
+
+/** Is a reason to skip a test that links to a folder, or false. */
+export const noFolderLinks = (() => {
+  try {
+    symlinkSync(folder(), join(folder(), 'link'), 'junction');
+    return false;
+  } catch (error) {
+    return `links to folders do not work here: ${(error as NodeJS.ErrnoException).code}`;
+  }
+})();
 
 /** Is a reason to skip a test that needs a system without a display, or false. */
 export const notLinux = process.platform !== 'linux' && 'only Linux can be without a display';

@@ -256,7 +256,8 @@ describe('npm run demo', { concurrency: 3 }, () => {
 
   it('demonstrates a first run and a later run in a terminal', inTerminal, async () => {
     const before = files(root);
-    const terminal = new Terminal({ command, cwd: root, env });
+    const shell = process.platform === 'win32' ? ['cmd', '/d', '/c'] : []; // Runs npm.cmd.
+    const terminal = new Terminal({ command: [...shell, ...command], cwd: root, env });
     await terminal.see('at the first prompt:\n\n');
     await terminal.see('\n\nThis is a first run:');
     const [, values = ''] = /:\n\n(.*?)\n\n/s.exec(terminal.screen) ?? [];

@@ -12,7 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'dotenv';
 import {
@@ -27,9 +27,11 @@ import {
   inTerminal,
   inUnixTerminal,
   noFakeClipboard,
+  noFolderLinks,
   notLinux,
   ownMockZoom,
   preloading,
+  redirecting,
   root,
   run,
   session,
@@ -58,13 +60,14 @@ describe('the script', { concurrency: 4 }, () => {
   });
 
   it('sends no OSC 52 with --token', inTerminal, async () => {
-    const { raw } = await session({ args: ['--token'], env: withCredentials(zoom) });
-    assert.equal(raw.replace(/\r\n/, '\n'), `${TOKEN}\n`);
+    const { raw, screen } = await session({ args: ['--token'], env: withCredentials(zoom) });
+    assert.ok(!raw.includes('\x1b]52'));
+    assert.equal(screen, `${TOKEN}\n`);
   });
 
   it('prompts in the terminal with --token even if stdout is redirected', inTerminal, async () => {
     const cwd = folder();
-    await session({ command: inBash('--token > out'), cwd, env: { ZOOM_HOST: zoom.url } });
+    await session({ command: redirecting(1, 'out', '--token'), cwd, env: { ZOOM_HOST: zoom.url } });
     assert.equal(readFileSync(join(cwd, 'out'), 'utf8'), `${TOKEN}\n`);
   });
 
@@ -141,21 +144,23 @@ describe('the script', { concurrency: 4 }, () => {
       assert.equal(server.requests.length, 0);
     });
 
-  for (const [name, quoted] of [
-    ['.env.staging', '.env.staging'],
-    ['my settings.env', "'my settings.env'"],
-    ["it's", String.raw`'it'\''s'`],
-    ['$HOME', "'$HOME'"],
-    ['-x', "'./-x'"],
-  ] as const)
-    it(`says how to protect ${name}, quoted for the shell`, inUnixTerminal, async () => {
-      const cwd = folder({ [name]: '' });
-      chmodSync(join(cwd, name), 0o644);
-      const { screen } = await session({ cwd, env: { ...withoutAccountId(zoom), DOTENV_PATH: name } });
-      assert.ok(screen.includes(`\nOther users can read it. To prevent that, run: chmod 600 ${quoted}\n`), screen);
-      execFileSync('sh', ['-c', `chmod 600 ${quoted}`], { cwd });
-      assert.equal(statSync(join(cwd, name)).mode & 0o777, 0o600);
-    });
+  describe('a file that others can read', inUnixTerminal, () => {
+    for (const [name, quoted] of [
+      ['.env.staging', '.env.staging'],
+      ['my settings.env', "'my settings.env'"],
+      ["it's", String.raw`'it'\''s'`],
+      ['$HOME', "'$HOME'"],
+      ['-x', "'./-x'"],
+    ] as const)
+      it(`says how to protect ${name}, quoted for the shell`, async () => {
+        const cwd = folder({ [name]: '' });
+        chmodSync(join(cwd, name), 0o644);
+        const { screen } = await session({ cwd, env: { ...withoutAccountId(zoom), DOTENV_PATH: name } });
+        assert.ok(screen.includes(`\nOther users can read it. To prevent that, run: chmod 600 ${quoted}\n`), screen);
+        execFileSync('sh', ['-c', `chmod 600 ${quoted}`], { cwd });
+        assert.equal(statSync(join(cwd, name)).mode & 0o777, 0o600);
+      });
+  });
 
   it('says if a wrong ZOOM_HOST is in the dotenv file', async () => {
     const cwd = folder({ '.env': 'ZOOM_HOST=example.com\n' });
@@ -167,15 +172,16 @@ describe('the script', { concurrency: 4 }, () => {
     expectRun(await run({ cwd, env: { ...ACCOUNT, ZOOM_HOST } }), { code: 2, stderr: fromEnvironment });
   });
 
-  it('loads prompts, node:readline and clipboardy only when needed', async () => {
+  it('loads prompts, node:readline and clipboardy only when needed', { skip: noFolderLinks }, async () => {
     const cwd = folder({ log: '' });
     const modules = join(cwd, 'node_modules');
+    const [script = ''] = S2S_IN_PROCESS.slice(-1);
     const append = (name: string) =>
       `require('node:fs').appendFileSync(${JSON.stringify(join(cwd, 'log'))}, '${name} ');`;
     const logReadline = preloading(`process.on('exit', () => {
       if (process.moduleLoadList.includes('NativeModule readline')) ${append('readline')}
     })`);
-    for (const name of ['s2s.ts', 'package.json']) copyFileSync(join(root, name), join(cwd, name));
+    for (const path of [script, join(root, 'package.json')]) copyFileSync(path, join(cwd, basename(path)));
     mkdirSync(modules);
     symlinkSync(join(root, 'node_modules/dotenv'), join(modules, 'dotenv'), 'junction');
     for (const name of ['clipboardy', 'prompts']) {
@@ -183,7 +189,7 @@ describe('the script', { concurrency: 4 }, () => {
       writeFileSync(join(modules, name, 'index.js'), `${append(name)} module.exports = () => process.exit();`);
       writeFileSync(join(modules, name, 'package.json'), '{}');
     }
-    const command = S2S_IN_PROCESS.with(-1, join(cwd, 's2s.ts'));
+    const command = S2S_IN_PROCESS.with(-1, join(cwd, basename(script)));
     if (!inTerminal.skip) {
       await session({ command, env: logReadline, answers: {} });
       assert.equal(readFileSync(join(cwd, 'log'), 'utf8'), 'prompts readline ');
@@ -208,18 +214,19 @@ describe('the script', { concurrency: 4 }, () => {
   });
 
   it('reads, saves and names the file in DOTENV_PATH instead of .env', inTerminal, async () => {
-    const cwd = folder({
-      '.env': 'ZOOM_CLIENT_ID=other\n',
-      '.env.staging': `ZOOM_HOST=${zoom.url}\nZOOM_CLIENT_ID=${ZOOM_CLIENT_ID}\n`,
-    });
-    const env = { DOTENV_PATH: '.env.staging', ZOOM_ACCOUNT_ID };
-    const stderr = /^Missing credentials: ZOOM_CLIENT_SECRET\.\nLooked in the environment and in .*\.env\.staging\.\n/;
+    const cwd = folder({ '.env': 'ZOOM_CLIENT_ID=other\n' });
+    const DOTENV_PATH = join('my settings', '.env'); // With a backslash on Windows.
+    mkdirSync(join(cwd, 'my settings'));
+    writeFileSync(join(cwd, DOTENV_PATH), `ZOOM_HOST=${zoom.url}\nZOOM_CLIENT_ID=${ZOOM_CLIENT_ID}\n`);
+    const env = { DOTENV_PATH, ZOOM_ACCOUNT_ID };
+    const stderr =
+      /^Missing credentials: ZOOM_CLIENT_SECRET\.\nLooked in the environment and in .*my settings.\.env\.\n/;
     expectRun(await run({ cwd, env }), { code: 2, stderr });
     const { screen, dotenv } = await session({ cwd, env, answers: { ZOOM_CLIENT_SECRET } });
-    assert.match(screen, /\nSaved ZOOM_CLIENT_SECRET in \.env\.staging\.\n/);
-    assert.equal(parse(readFileSync(join(cwd, '.env.staging')))['ZOOM_CLIENT_SECRET'], ZOOM_CLIENT_SECRET);
+    assert.ok(screen.includes(`\nSaved ZOOM_CLIENT_SECRET in ${DOTENV_PATH}.\n`), screen);
+    assert.equal(parse(readFileSync(join(cwd, DOTENV_PATH)))['ZOOM_CLIENT_SECRET'], ZOOM_CLIENT_SECRET);
     assert.equal(dotenv, 'ZOOM_CLIENT_ID=other\n');
-    assert.deepEqual(files(cwd), ['.env', '.env.staging']);
+    assert.deepEqual(files(join(cwd, 'my settings')), ['.env']);
   });
 
   it('connects to Zoom for Government if ZOOM_HOST says so', async () => {

@@ -13,10 +13,10 @@ import {
   expectRun,
   fakeClipboard,
   folder,
-  inBash,
   inTerminal,
   noFakeClipboard,
   notLinux,
+  redirecting,
   run,
   session,
   sharedMockZoom,
@@ -36,36 +36,37 @@ const REPORT_STATUS = `${S2S_QUOTED}; echo "status $?"; sleep 60`;
 describe('a remote session', { concurrency: 2 }, () => {
   const zoom = sharedMockZoom();
 
-  for (const options of ['', 'set -s set-clipboard on\n', 'set -g default-terminal screen\n'])
-    it(`copies through tmux, with ${options.trim() || 'its defaults'}`, { skip: skipUnless('tmux -V') }, async () => {
-      const cwd = folder({ 'tmux.conf': `set -g default-shell /bin/sh\n${options}` });
-      const env = environment(withCredentials(zoom));
-      const tmux = (...args: string[]) =>
-        execFileSync('tmux', ['-S', 'socket', '-f', 'tmux.conf', ...args], { cwd, env, encoding: 'utf8' });
-      tmux('new-session', '-d', '-x', '80', '-y', '50', REPORT_STATUS);
-      try {
-        let screen = '';
-        while (!/status \d+/.test((screen = tmux('capture-pane', '-p')))) await sleep(50);
-        assert.match(screen, /status 0/);
-        assert.ok(screen.includes("Copied the token to tmux's buffer, and asked your terminal to copy it.\n"), screen);
-        assert.ok(!screen.includes('copied'));
-        assert.equal(tmux('show-buffer'), TOKEN);
-      } finally {
-        tmux('kill-server');
-      }
-    });
+  describe('tmux', { skip: skipUnless('tmux -V') }, () => {
+    for (const options of ['', 'set -s set-clipboard on\n', 'set -g default-terminal screen\n'])
+      it(`copies through tmux, with ${options.trim() || 'its defaults'}`, async () => {
+        const cwd = folder({ 'tmux.conf': `set -g default-shell /bin/sh\n${options}` });
+        const env = environment(withCredentials(zoom));
+        const tmux = (...args: string[]) =>
+          execFileSync('tmux', ['-S', 'socket', '-f', 'tmux.conf', ...args], { cwd, env, encoding: 'utf8' });
+        tmux('new-session', '-d', '-x', '80', '-y', '50', REPORT_STATUS);
+        try {
+          let screen = '';
+          while (!/status \d+/.test((screen = tmux('capture-pane', '-p')))) await sleep(50);
+          assert.match(screen, /status 0/);
+          assert.ok(
+            screen.includes("Copied the token to tmux's buffer, and asked your terminal to copy it.\n"),
+            screen,
+          );
+          assert.ok(!screen.includes('copied'));
+          assert.equal(tmux('show-buffer'), TOKEN);
+        } finally {
+          tmux('kill-server');
+        }
+      });
 
-  it(
-    'passes the token through tmux to the terminal outside',
-    { skip: inTerminal.skip || skipUnless('tmux -V') },
-    async () => {
+    it('passes the token through tmux to the terminal outside', inTerminal, async () => {
       const cwd = folder({ 'tmux.conf': 'set -g default-shell /bin/sh\n' });
       const line = `${S2S_QUOTED} --version >/dev/null; ${S2S_QUOTED}`;
       const command = ['tmux', '-S', join(cwd, 'socket'), '-f', join(cwd, 'tmux.conf'), 'new-session', line];
       const { raw } = await session({ cwd, command, env: withCredentials(zoom) });
       assert.ok(raw.includes(`;${Buffer.from(TOKEN).toString('base64')}`), 'the terminal outside is asked to copy');
-    },
-  );
+    });
+  });
 
   it('sends OSC 52 if tmux is too old for load-buffer -w', { skip: inTerminal.skip || noFakeClipboard }, async () => {
     const PATH = folder();
@@ -122,7 +123,7 @@ describe('a remote session', { concurrency: 2 }, () => {
 
   it('sends no OSC 52 if stdout is not a terminal', inTerminal, async () => {
     const cwd = folder();
-    const { raw, screen } = await session({ command: inBash('| tee out'), cwd, env: withCredentials(zoom) });
+    const { raw, screen } = await session({ command: redirecting(1, 'out'), cwd, env: withCredentials(zoom) });
     assert.ok(!raw.includes('\x1b]52') && !readFileSync(join(cwd, 'out'), 'utf8').includes('\x1b'));
     assert.match(screen, NO_CLIPBOARD);
   });
@@ -142,7 +143,7 @@ describe('a remote session', { concurrency: 2 }, () => {
   ])
     it(`sends no OSC 52 to ${name}`, inTerminal, async () => {
       const { raw, screen } = await session({ env: withCredentials(zoom, env) });
-      assert.ok(!raw.includes('\x1b'));
+      assert.ok(!raw.includes('\x1b]52'));
       assert.match(screen, NO_CLIPBOARD);
     });
 

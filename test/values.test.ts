@@ -249,7 +249,7 @@ describe('values', { concurrency: 4 }, () => {
           await terminal.see(complaint);
           terminal.type('\x15'); // Ctrl-U
         }
-      terminal.type('\x03');
+      terminal.type('\x04'); // Ctrl-D
       assert.equal(await terminal.end(), 130);
       assert.equal(dotenv(cwd), undefined);
       assert.equal(requests.length, 0);
