@@ -59,15 +59,15 @@ async function main(interruption: Promise<never>): Promise<void> {
   const onSent = () => void (copies && import('clipboardy').catch(() => {}));
 
   let credentials = await promptForMissing(settings, server);
-  const request = () =>
+  const tryCredentials = () =>
     Promise.race([requestToken(server, credentials, onSent), interruption]).catch((error: unknown) => {
       save(credentials, settings); // Keep what was typed: Zoom has not rejected it.
       throw error;
     });
-  let outcome = await request();
+  let outcome = await tryCredentials();
   while (outcome.kind === 'rejection') {
     credentials = await promptForSuspects(outcome, settings, credentials);
-    outcome = await request();
+    outcome = await tryCredentials();
   }
   save(credentials, settings);
 
@@ -171,7 +171,7 @@ function readValue(text = '', name: string): string {
   const inside = text
     .replace(/^[\s\p{C}\p{DI}\u2800]+|[\s\p{C}\p{DI}\u2800,;]+$/gu, '') // \u2800 is a blank Braille pattern.
     .replace(labelOf(name), '')
-    .replace(/^(?:(["'`])(.*)\1|[“”„«»‘’‚‹›](.*)[“”„«»‘’‚‹›])$/su, '$2$3');
+    .replace(/^(?:(?:(?:export|set)\s+)?(["'`])(.*)\1|[“”„«»‘’‚‹›](.*)[“”„«»‘’‚‹›])$/su, '$2$3');
   if (inside !== text) return readValue(inside, name); // Quotes may surround a label, and follow one.
   return PLACEHOLDER.test(text) ? '' : text;
 }
@@ -181,7 +181,7 @@ function labelOf(name: string): RegExp {
   // Match ZOOM_HOST in full only: "localhost:3000" has no label.
   const words = name === 'ZOOM_HOST' ? name : name.replace('ZOOM_', '').replace('_', String.raw`[\s_-]?`);
   const lead = String.raw`(?!\$\{)(?:\$env:)?[^=:"'\`“‘„«‹]{0,40}?`;
-  return new RegExp(String.raw`^${lead}(["'\`]?)${lead}${words}(\1|["'\`](?=\s*[=:]))(\s*[=:>]+\s*|\s+|$)`, 'i');
+  return new RegExp(String.raw`^${lead}(["'\`]?)${lead}${words}(\1|["'\`](?=\s*[=:]))(\s*[=:：>*]+\s*|\s+|$)`, 'i');
 }
 
 /** The words that samples have in place of a value, as in "your_client_id_here". */
@@ -220,8 +220,8 @@ function findServer({ host, fromEnvironment, file }: Settings): Server {
   const { protocol = '', hostname = '' } = URL.canParse(text) ? new URL(text) : {};
   const isZoom = protocol === 'https:' && /(^|\.)(zoom\.us|zoomgov\.com)$/.test(hostname);
   const isLocal = /^https?:$/.test(protocol) && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
-  const name = fromEnvironment.includes('ZOOM_HOST') ? 'ZOOM_HOST' : `ZOOM_HOST in ${file}`;
-  const problem = `${name} is "${clean(host)}", which is not a Zoom host.`;
+  const setting = fromEnvironment.includes('ZOOM_HOST') ? 'ZOOM_HOST' : `ZOOM_HOST in ${file}`;
+  const problem = `${setting} is "${clean(host)}", which is not a Zoom host.`;
   if (!isZoom && !isLocal) throw new Failure(2, problem, 'Set it to zoom.us or zoomgov.com, or unset it.');
   const endpoint = new URL('/oauth/token', text);
   const domain = hostname.endsWith('zoomgov.com') ? 'zoomgov.com' : 'zoom.us';
@@ -271,9 +271,8 @@ async function promptForMissing({ credentials, file }: Settings, { marketplace }
 /** Returns the credentials after a rejection, prompting for those that may be wrong. */
 async function promptForSuspects({ suspects, lines }: Rejection, settings: Settings, current: Credentials) {
   const overridden = suspects.filter((name) => settings.fromEnvironment.includes(name));
-  const advice = 'Correct or unset that in the environment.';
-  if (overridden.length)
-    lines.push(`The environment, which overrides ${settings.file}, sets ${list(overridden)}.`, advice);
+  const advice = `Correct or unset the wrong value there; s2s can change only ${settings.file}.`;
+  if (overridden.length) lines.push(`The environment sets ${list(overridden)}.`, advice);
   const names = suspects.filter((name) => !overridden.includes(name));
   if (!names.length || whyNoPrompt()) throw new Failure(1, ...lines);
   const credentials = await promptFor(names, current, [...lines, 'Press Enter to keep the current value.']);
@@ -304,8 +303,7 @@ async function promptFor(names: readonly Name[], current: Credentials, lines: st
     const format = (text: string) => readValue(text, name);
     const validate = (text: string) => {
       const [problem] = findProblem(format(text), name) ?? [];
-      if (problem) return `This ${problem}. Press Ctrl-U to start over.`;
-      return format(text) ? true : 'Enter a value.';
+      return problem ? `This ${problem}. Press Ctrl-U to start over.` : format(text) !== '' || 'Enter a value.';
     };
     return { name, message: name, type, initial: current[name], format, validate, ...streams };
   });
@@ -330,42 +328,45 @@ function queueLines({ createInterface, emitKeypressEvents }: typeof import('node
   // No data passes through these streams: prompts only listens for the 'keypress' events of its stdin.
   const [stdin, input, output] = [new PassThrough(), new PassThrough(), new PassThrough().resume()];
   const editor = createInterface({ input, output, terminal: true, historySize: 0 });
-  const lines: string[] = [];
+  const queue: string[] = [];
   let prompt: TextPrompt | undefined; // The one that waits for a line.
   let isCancelled = false;
 
   /** Passes the next line to the prompt, or else shows the line that is being typed. */
   const update = () => {
     if (!prompt) return;
-    const name = isCancelled ? 'escape' : lines.length ? 'return' : '';
+    const key = isCancelled ? 'escape' : queue.length ? 'return' : '';
     const cursorOffset = editor.cursor - editor.line.length;
-    Object.assign(prompt, { value: lines.shift() ?? editor.line, cursorOffset, red: false, error: false });
-    if (!name) return prompt.render();
+    Object.assign(prompt, { value: queue.shift() ?? editor.line, cursorOffset, red: false, error: false });
+    if (!key) return prompt.render();
     prompt = undefined;
-    stdin.emit('keypress', undefined, { name });
+    stdin.emit('keypress', undefined, { name: key });
   };
   /** Runs before each render of a prompt, but acts only when it is new, or when it refused a line. */
   function onRender(this: TextPrompt) {
     if (!this.firstRender && !this.red) return;
     prompt = this;
-    while (lines[0]?.trim() === '') lines.shift(); // Blank lines of a paste.
+    while (queue[0]?.trim() === '') queue.shift(); // Skip the blank lines of a paste.
     if (this.red && readValue(this.value, this.msg)) {
-      lines.length = 0; // The rest of a paste was meant for later prompts.
+      queue.length = 0; // The rest of a paste was meant for later prompts.
       ['e', 'u'].forEach((name) => editor.write(null, { ctrl: true, name })); // Ctrl-E and Ctrl-U clear the line.
       editor.write(this.value);
     }
-    if (isCancelled || lines.length || (editor.line && editor.line !== this.value)) setImmediate(update);
+    if (isCancelled || queue.length || (editor.line && editor.line !== this.value)) setImmediate(update);
   }
   const onKey = (text = '', { ctrl = false, name = '', ...key }: import('node:readline').Key) => {
     isCancelled ||= name === 'escape' || (ctrl && /^[cd]$/.test(name));
-    if (!isCancelled) editor.write(/[\p{Cc}\u2028\u2029]/u.test(text) ? '' : text, { ctrl, name, ...key });
+    // Take a Tab for a space after a label, as in a row copied from a table. Ignore any other control character.
+    const isSpace = name === 'tab' && NAMES.some((label) => labelOf(label).test(editor.line));
+    if (ctrl && name === 'u') editor.write(null, { ctrl, name: 'e' }); // Ctrl-U clears the whole line.
+    if (!isCancelled) editor.write(isSpace ? ' ' : text.replace(/[\p{Cc}\u2028\u2029]/gu, ''), { ctrl, name, ...key });
     update();
   };
   const onEnd = () => onKey('', { name: 'escape' });
   /** Takes the terminal back after `fg`. Node sets a mode only if it differs from the last one that it set. */
   const onContinue = () => process.stdin.setRawMode(false).setRawMode(true) && prompt?.render();
 
-  editor.on('line', (line) => lines.push(line)).on('SIGTSTP', () => {}); // Ignore Ctrl-Z.
+  editor.on('line', (line) => queue.push(line)).on('SIGTSTP', () => {}); // Ignore Ctrl-Z.
   emitKeypressEvents(process.stdin.resume());
   process.on('SIGCONT', onContinue);
   process.stdin.on('keypress', onKey).on('end', onEnd).on('error', onEnd);
@@ -493,12 +494,12 @@ async function post(server: Server, credentials: Credentials, onSent: () => void
   if (!response) throw new Error('closed without a response');
   let body = '';
   for await (const chunk of addAbortSignal(signal, response.setEncoding('utf8')))
-    if ((body += chunk).length > 2 ** 20) throw intercepted(endpoint, 'sent more than 1 MiB');
+    if ((body += chunk).length > 2 ** 20) throw interception(endpoint, 'sent more than 1 MiB');
   return readResponse(response, body, server, credentials);
 }
 
-/** @param what what the server did that Zoom never does */
-function intercepted({ host, origin }: URL, what: string): Failure {
+/** @param what what the server did that Zoom itself never does */
+function interception({ host, origin }: URL, what: string): Failure {
   const who = 'A captive portal, proxy, or firewall may have answered instead.';
   return new Failure(1, `${host} ${what}.`, who, `Open ${origin}/ in a browser, or try another network.`);
 }
@@ -527,9 +528,9 @@ function readResponse(response: IncomingMessage, body: string, server: Server, c
   // Retry a page with a 5xx status, which is a load balancer's, but not with a 4xx, which is a captive portal's.
   if (TRANSIENT.includes(status) && !(isPage && status < 500)) return { kind: 'transient', problem, details, wait };
   if (status >= 300 && status < 400 && headers.location)
-    throw intercepted(endpoint, `answered with a redirect to ${excerpt(headers.location)} (${status})`);
+    throw interception(endpoint, `answered with a redirect to ${excerpt(headers.location)} (${status})`);
   const what = isPage ? 'a web page' : body ? 'something other than a JSON object' : 'an empty response';
-  if (!json) throw intercepted(endpoint, `answered with ${what} (status ${status})`);
+  if (!json) throw interception(endpoint, `answered with ${what} (status ${status})`);
   if (status >= 400 && status < 500) {
     const codes = [json['error'], json['errorCode'], json['code']].filter((code) => typeof code !== 'object');
     const { suspects, advice } = diagnose([...codes, `"${message}"`].join(' '), marketplace);
@@ -603,15 +604,16 @@ async function explainCertificate(code: string, { endpoint, proxy, hint }: Serve
   const request = proxy?.protocol === 'https:' && https.get(proxy.origin);
   const events = request ? [once(request, 'error'), once(request, 'response'), sleep(5_000, [])] : [[]];
   const [result] = await Promise.race(events);
-  const owner = result?.code === code ? `the proxy ${proxy?.host}` : endpoint.host;
-  const problem = (what: string) => `The certificate of ${owner} ${what} (${code}). Nothing was sent.`;
+  const isProxy = result?.code === code;
+  const peer = isProxy ? `the proxy ${proxy?.host}` : endpoint.host;
+  const sentence = (predicate: string) => `The certificate of ${peer} ${predicate} (${code}). Nothing was sent.`;
   const clock = 'Check the date and time of this computer.';
-  if (/EXPIRED|NOT_YET_VALID/.test(code)) return new Failure(1, problem('has expired or is not valid yet'), clock);
-  if (/ALTNAME/.test(code) && result?.code !== code) return intercepted(endpoint, `sent a wrong certificate (${code})`);
-  if (/ALTNAME/.test(code)) return new Failure(1, problem('is for another host'), hint);
+  if (/EXPIRED|NOT_YET_VALID/.test(code)) return new Failure(1, sentence('has expired or is not valid yet'), clock);
+  if (/ALTNAME/.test(code) && !isProxy) return interception(endpoint, `sent a wrong certificate (${code})`);
+  if (/ALTNAME/.test(code)) return new Failure(1, sentence('is for another host'), hint);
   const remedy = `If your company inspects TLS traffic, set NODE_USE_SYSTEM_CA=1 (Node 22.19+ or
 24.6+), or set NODE_EXTRA_CA_CERTS to a file with your company's CA certificate.`;
-  return new Failure(1, problem('is not trusted'), remedy);
+  return new Failure(1, sentence('is not trusted'), remedy);
 }
 
 /**
@@ -620,7 +622,6 @@ async function explainCertificate(code: string, { endpoint, proxy, hint }: Serve
  */
 function diagnose(text: string, marketplace: string): { suspects: readonly Name[]; advice: string[] } {
   const [account, id, secret] = NAMES;
-  const app = [id, secret];
   const mismatch = `${id} or ${secret} is wrong, or they belong to different apps.`;
   const wrongType = 'The app is not a Server-to-Server OAuth app, or is not activated.';
   const compare = `with App Credentials at ${marketplace}.`;
@@ -628,9 +629,9 @@ function diagnose(text: string, marketplace: string): { suspects: readonly Name[
   const causes: [pattern: RegExp, suspects: readonly Name[], problem: string, remedy: string][] = [
     [/by admin|\b4738\b/i, [], 'An administrator has disabled the app.', 'Ask an administrator to allow it again.'],
     [/\bowner\b|\b4735\b/i, [], 'The owner of the app no longer exists.', `Assign a new owner at ${marketplace}.`],
-    [/disabled|\b4717\b/i, app, `The app with this ${id} is disabled.`, `Activate it on its ${activation}`],
-    [/grant.type|\b4705\b/i, app, wrongType, `Check its type and its ${activation}`],
-    [/invalid.client|client.(id|secret)|\b470[246]\b/i, app, mismatch, `Compare both ${compare}`],
+    [/disabled|\b4717\b/i, [id, secret], `The app with this ${id} is disabled.`, `Activate it on its ${activation}`],
+    [/grant.type|\b4705\b/i, [id, secret], wrongType, `Check its type and its ${activation}`],
+    [/invalid.client|client.(id|secret)|\b470[246]\b/i, [id, secret], mismatch, `Compare both ${compare}`],
     // Use these only if Zoom says nothing more specific.
     [/"(bad |invalid_)request"/i, [account], `${account} is probably wrong.`, `Compare it ${compare}`],
     [/^/, NAMES, 'The cause is not known.', `Compare all three credentials ${compare}`],
@@ -653,7 +654,7 @@ async function present({ token, scopes, expires }: TokenResponse, { marketplace 
   const heading = `Zoom Server-to-Server Oauth token${whyNotCopied ? '' : ' copied to clipboard'}:`;
   await print(['', heading, '-'.repeat(54), token, '', 'Scopes:', '-------', ...scopes, ''].join('\n'));
 
-  const notes = whyNotCopied ? [`No clipboard here (${whyNotCopied}).`, await copyByTerminal(token)] : [];
+  const notes = whyNotCopied ? [`Cannot use the clipboard (${whyNotCopied}).`, await copyByTerminal(token)] : [];
   const noScopes = 'The token has no scopes. If you have just added some, run this again soon.';
   if (!scopes.length) notes.push(noScopes, `Otherwise, add some at ${marketplace}.`);
   if (expires) notes.push(`Expires at ${clockTime(expires)}.`);

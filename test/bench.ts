@@ -56,7 +56,7 @@ const settings = { ...ACCOUNT, ZOOM_HOST: `https://localhost:${server.port}`, NO
 async function explainMissingClipboard(): Promise<string | undefined> {
   const env = { ...process.env, ...settings };
   const child = spawn(node, [...process.execArgv, file('../s2s.ts')], { env, stdio: ['ignore', 'ignore', 'pipe'] });
-  return /^No clipboard here .*/m.exec(await text(child.stderr))?.[0];
+  return /^Cannot use the clipboard .*/m.exec(await text(child.stderr))?.[0];
 }
 
 /** Runs a command and returns how many milliseconds it took. */

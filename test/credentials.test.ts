@@ -78,7 +78,7 @@ describe('credentials', { concurrency: 4 }, () => {
 
   it('reads credentials from .env in the current folder, without a message', async () => {
     const result = await run({ cwd: folder({ '.env': `${DOTENV}ZOOM_HOST=${zoom.url}\n` }) });
-    expectRun(result, { code: 0, stderr: /^No clipboard here .*\nCopy the token .*\nExpires at .*\n$/ });
+    expectRun(result, { code: 0, stderr: /^Cannot use the clipboard .*\nCopy the token .*\nExpires at .*\n$/ });
   });
 
   it('overrides .env with environment variables, unless they are blank', async () => {

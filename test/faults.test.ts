@@ -88,7 +88,7 @@ describe('a rejection by Zoom', { concurrency: 2 }, () => {
       'Zoom rejected the request: "Invalid client_id or client_secret" (400).\n' +
         'Tracking ID (for Zoom support): v=2.0;clid=us02;rid=WEB_0123456789abcdef\n' +
         WRONG_CLIENT +
-        'The environment, which overrides .env, sets ZOOM_CLIENT_ID.\nCorrect or unset that in the environment.\n' +
+        'The environment sets ZOOM_CLIENT_ID.\nCorrect or unset the wrong value there; s2s can change only .env.\n' +
         'Press Enter to keep the current value.\n',
     );
     await terminal.answer('ZOOM_CLIENT_SECRET', `${ZOOM_CLIENT_SECRET}\r`);
@@ -100,8 +100,10 @@ describe('a rejection by Zoom', { concurrency: 2 }, () => {
     // Zoom's message holds a part of this secret, and is understood nevertheless.
     const env = withCredentials(await ownMockZoom(), { ZOOM_CLIENT_SECRET: 'client_secret_2' });
     const { screen } = await session({ env, code: 1 });
-    const overrides = 'The environment, which overrides .env, sets ZOOM_CLIENT_ID and ZOOM_CLIENT_SECRET.\n';
-    assert.ok(screen.endsWith(`${overrides}Correct or unset that in the environment.\n`), screen);
+    const lines =
+      'The environment sets ZOOM_CLIENT_ID and ZOOM_CLIENT_SECRET.\n' +
+      'Correct or unset the wrong value there; s2s can change only .env.\n';
+    assert.ok(screen.endsWith(lines), screen);
   });
 
   it('does not prompt if no other credentials would help', inTerminal, async () => {

@@ -246,7 +246,7 @@ describe('prompts', { concurrency: 4 }, () => {
     },
     { name: 'Backspace and Delete', keys: `abcd\x7f\x08${left}${remove}z`, value: 'az' },
     { name: 'Ctrl-U', keys: `wrong${ctrl('U')}right`, value: 'right' },
-    { name: 'Ctrl-U in the middle', keys: `wrong words${left}${left}${ctrl('U')}right`, value: 'rightds' },
+    { name: 'Ctrl-U in the middle', keys: `wrong words${left}${left}${ctrl('U')}right`, value: 'right' },
     { name: 'Ctrl-W', keys: `one two three${ctrl('W')}${ctrl('W')}2`, value: 'one 2' },
     { name: 'Ctrl-K', keys: `right wrong${left.repeat(6)}${ctrl('K')}`, value: 'right' },
     {

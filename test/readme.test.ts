@@ -90,11 +90,11 @@ const scenarios: Record<string, Scenario> = {
       return { code: 0, stderr: screen.slice(screen.indexOf('Cannot save')) };
     },
   },
-  'No clipboard here': {
+  'Cannot use the clipboard': {
     ...inTerminal,
     async run() {
       const { screen } = await session({ env: withCredentials(await ownMockZoom()) });
-      return { code: 0, stderr: screen.slice(screen.indexOf('No clipboard')) };
+      return { code: 0, stderr: screen.slice(screen.indexOf('Cannot use')) };
     },
   },
 };

@@ -28,7 +28,7 @@ import { TOKEN } from './mock-zoom.ts';
 
 const PRINTED = 'Zoom Server-to-Server Oauth token:\n';
 const ASKED = 'Asked your terminal to copy the token.\n';
-const NO_CLIPBOARD = /No clipboard here \(this is an SSH session\)\.\nCopy the token from the output\.\n/;
+const NO_CLIPBOARD = /Cannot use the clipboard \(this is an SSH session\)\.\nCopy the token from the output\.\n/;
 const OSC52 = `\x1b]52;c;${Buffer.from(TOKEN).toString('base64')}\x07`;
 /** Runs the script in tmux or GNU screen, which have to stay open until their screen is read. */
 const REPORT_STATUS = `${S2S_QUOTED}; echo "status $?"; sleep 60`;
@@ -118,7 +118,7 @@ describe('a remote session', { concurrency: 2 }, () => {
   it('sends OSC 52 without SSH too, if there is no display', { skip: notLinux || inTerminal.skip }, async () => {
     const { raw, screen } = await session({ env: withCredentials(zoom, { SSH_CONNECTION: undefined }) });
     assert.ok(raw.includes(OSC52));
-    assert.ok(screen.includes(`\nNo clipboard here (there is no display).\n${ASKED}Expires at `), screen);
+    assert.ok(screen.includes(`\nCannot use the clipboard (there is no display).\n${ASKED}Expires at `), screen);
   });
 
   it('sends no OSC 52 if stdout is not a terminal', inTerminal, async () => {

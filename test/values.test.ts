@@ -40,7 +40,11 @@ const LABELS = [
   "const camelName = 'VALUE';",
   'Title Name: VALUE',
   'Title Name VALUE',
+  'Title Name\tVALUE',
   'Title\u00a0Name:\u200b VALUE',
+  '**Title Name:** VALUE',
+  'Title Name：VALUE',
+  'set "NAME=VALUE"',
   '“NAME=VALUE”',
   '"NAME=VALUE"',
 ];
