@@ -357,7 +357,7 @@ function queueLines({ createInterface, emitKeypressEvents }: typeof import('node
   const onKey = (text = '', { ctrl = false, name = '', ...key }: import('node:readline').Key) => {
     isCancelled ||= name === 'escape' || (ctrl && /^[cd]$/.test(name));
     // Take a Tab for a space after a label, as in a row copied from a table. Ignore any other control character.
-    const isSpace = name === 'tab' && NAMES.some((label) => labelOf(label).test(editor.line));
+    const isSpace = name === 'tab' && /(account|client)[\s_-]?(id|secret)\W*$/i.test(editor.line);
     if (ctrl && name === 'u') editor.write(null, { ctrl, name: 'e' }); // Ctrl-U clears the whole line.
     if (!isCancelled) editor.write(isSpace ? ' ' : text.replace(/[\p{Cc}\u2028\u2029]/gu, ''), { ctrl, name, ...key });
     update();
