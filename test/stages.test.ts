@@ -5,7 +5,6 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type Socket, connect } from 'node:net';
-import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -212,12 +211,10 @@ describe('a signal', { concurrency: 12, timeout: 120_000, skip: noSignals || inT
     {
       name: 'a name server is silent',
       seen: 'Waiting for',
-      // Opening a FIFO occupies one of Node's threads, like a lookup, and process.exit() waits for it.
+      // Reading from the terminal occupies one of Node's threads, like a lookup, and process.exit() waits for it.
       env: () => {
-        const fifo = join(folder(), 'fifo');
-        spawnSync('mkfifo', [fifo]);
-        const code = `require('node:dns').lookup = () => require('node:fs').open(${JSON.stringify(fifo)}, () => {});`;
-        return withCredentials(zoomUs, preloading(code));
+        const read = "const fs = require('node:fs'); fs.read(fs.openSync('/dev/tty'), () => {});";
+        return withCredentials(zoomUs, preloading(`require('node:dns').lookup = () => { ${read} };`));
       },
     },
   ];
