@@ -426,6 +426,7 @@ describe('credentials', { concurrency: 4 }, () => {
       const { child, result } = start({ env: { ...ACCOUNT, ZOOM_HOST, S2S_DESTINATIONS } });
       child.stderr.once('data', () => child.kill()); // Don't wait for the next attempt.
       await result;
-      assert.equal(readFileSync(S2S_DESTINATIONS, 'utf8'), `${destination}\n`);
+      // Counts no attempts: another one may begin before the process is gone.
+      assert.deepEqual(new Set(readFileSync(S2S_DESTINATIONS, 'utf8').split(/(?<=\n)/)), new Set([`${destination}\n`]));
     });
 });

@@ -21,6 +21,7 @@ import { after, before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
+import type { Worker } from 'node:worker_threads';
 import type { IPty } from '@lydell/node-pty';
 import xterm from '@xterm/headless';
 import { transformSync } from 'esbuild';
@@ -180,6 +181,17 @@ export const POINTER = isWindows ? '»' : '›'; // Stands between a prompt and 
 const HOLDER = isWindows ? [process.execPath, join(root, 'test/console.mjs')] : ['sh', '-c', WRAPPER, 'sh'];
 const REPORT = /\[exit code (\d+)(.*)\]/;
 
+/** Is what node-pty keeps of a Windows console. */
+type WindowsPty = {
+  _agent: {
+    _ptyNative: { kill(id: number): void };
+    _pty: number;
+    _conoutSocketWorker: { _worker: Worker };
+    inSocket: Socket;
+    outSocket: Socket;
+  };
+};
+
 /** Runs the script in a terminal that is 80 columns wide, or in a Windows console that is too wide to break a line. */
 export class Terminal {
   #output = '';
@@ -193,7 +205,7 @@ export class Terminal {
   constructor({ args = [], env = {}, cwd = folder(), command = S2S_IN_PROCESS }: Run) {
     const fullEnv = environment(env);
     this.#home = fullEnv['HOME'] ?? '';
-    const size = isWindows ? { cols: 12_000, rows: 100 } : { cols: 80, rows: 24 };
+    const size = isWindows ? { cols: 1000, rows: 100 } : { cols: 80, rows: 24 }; // Holds a token in one line.
     this.#display = new xterm.Terminal({ ...size, allowProposedApi: true });
     const [holder = '', ...rest] = [...HOLDER, ...command, ...args];
     this.#pty = pty!.spawn(holder, rest, { ...size, cwd, env: fullEnv });
@@ -201,7 +213,18 @@ export class Terminal {
       // Each change of a display begins with hiding the cursor.
       for (const change of data.split(/(?=\x1b\[\?25l)/)) this.#display.write(change, () => this.#receive(change));
     });
-    after(() => this.#pty.kill());
+    after(() => this.#close());
+  }
+
+  /** Ends the terminal and what runs in it. */
+  async #close(): Promise<void> {
+    if (!isWindows) return this.#pty.kill();
+    // Replaces kill(), which waits for output and for another process, neither of which may come, and then never ends.
+    const { _ptyNative, _pty, _conoutSocketWorker, inSocket, outSocket } = (this.#pty as unknown as WindowsPty)._agent;
+    _ptyNative.kill(_pty);
+    inSocket.destroy();
+    outSocket.on('error', () => {}).destroy();
+    await _conoutSocketWorker._worker.terminate();
   }
 
   #receive(data: string): void {
