@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { expectFailure, expectRun, ownMockZoom, preloading, run, startTcpServer, withCredentials } from './helpers.ts';
 import { TOKEN, TOKEN_RESPONSE, respondLikeZoom, respondWith, sendJson } from './mock-zoom.ts';
 
-describe('a transient error', { concurrency: 12 }, () => {
+describe('the script after a transient error', { concurrency: 12 }, () => {
   // The first response of each pair is like that of a load balancer during an outage.
   for (const statuses of [
     [500, 408],
@@ -125,7 +125,7 @@ describe('a transient error', { concurrency: 12 }, () => {
     const server = await ownMockZoom(respondWith(429, { reason: 'Slow' }, { 'Retry-After': '1800' }));
     const result = await run({ env: withCredentials(server, { TZ: 'UTC' }) });
     const message =
-      /^\S+ answered with "Slow" \(429\) and asks you to wait\.\nTry again at (\d\d:\d\d), in 30 minutes\.\n$/;
+      /^\S+ answered with "Slow" \(429\) and asked you to wait\.\nTry again at (\d\d:\d\d), in 30 minutes\.\n$/;
     expectRun(result, { code: 1, stdout: '', stderr: message });
     assert.equal(server.requests.length, 1);
     const now = Date.now();

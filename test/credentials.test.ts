@@ -53,7 +53,7 @@ const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET } = ACCOUNT;
 
 const withCtrlC = await inTerminalWithCtrlC();
 
-describe('credentials', { concurrency: 4 }, () => {
+describe('the script and its credentials', { concurrency: 4 }, () => {
   const zoom = sharedMockZoom();
   const host = () => ({ ZOOM_HOST: zoom.url });
 
@@ -87,7 +87,7 @@ describe('credentials', { concurrency: 4 }, () => {
     expectRun(await run({ cwd, env }), { code: 0 });
   });
 
-  it('saves only what Zoom accepted, and says so before it prints the token', inTerminal, async () => {
+  it('saves nothing before Zoom accepts it, and says so before it prints the token', inTerminal, async () => {
     const cwd = folder();
     let filesOnRequest: string[] | undefined;
     const server = await ownMockZoom((...args) => {
@@ -103,7 +103,7 @@ describe('credentials', { concurrency: 4 }, () => {
     { name: 'leaves .env as it was', content: `ZOOM_CLIENT_ID=${ZOOM_CLIENT_ID}\nZOOM_CLIENT_SECRET= # none\n` },
     { name: 'creates no .env', content: undefined },
   ])
-    it(`${name} if a prompt after a rejection is cancelled, and offers there what was typed`, inTerminal, async () => {
+    it(`${name} if a prompt after a rejection is cancelled, which offers what was typed`, inTerminal, async () => {
       const cwd = folder(content ? { '.env': content } : {});
       const terminal = new Terminal({ env: { ...host(), ZOOM_ACCOUNT_ID }, cwd });
       if (!content) await terminal.answer('ZOOM_CLIENT_ID', `${ZOOM_CLIENT_ID}\r`);
@@ -128,7 +128,9 @@ describe('credentials', { concurrency: 4 }, () => {
     await terminal.answer('ZOOM_CLIENT_SECRET', `${ZOOM_CLIENT_SECRET}\r`);
     await terminal.answer('ZOOM_CLIENT_ID', '\r');
     await terminal.answer('ZOOM_CLIENT_SECRET', '\r');
-    await terminal.see('\nNo value was changed, so Zoom would reject them again.\nRun this again to change one.\n');
+    await terminal.see(
+      '\nNothing changed, so Zoom would reject the request again.\nRun s2s again to change a value.\n',
+    );
     assert.equal(await terminal.end(), 1);
     assert.equal(server.requests.length, 1);
     assert.deepEqual(files(cwd), []);
@@ -257,7 +259,7 @@ describe('credentials', { concurrency: 4 }, () => {
         assert.deepEqual(readFileSync(join(cwd, '.env')), bytes);
       });
 
-  describe('the mode of .env', inUnixTerminal, () => {
+  describe('with a mode of .env', inUnixTerminal, () => {
     const WARNING = 'Other users can read it. To prevent that, run: chmod 600 .env\n';
     for (const { mode, warning } of [
       { mode: 0o644, warning: WARNING },
@@ -270,18 +272,6 @@ describe('credentials', { concurrency: 4 }, () => {
         const { screen } = await session({ env: withoutAccountId(zoom), cwd });
         assert.ok(screen.includes(`\nSaved ZOOM_ACCOUNT_ID in .env.\n${warning}\n`), screen);
       });
-  });
-
-  it('does not overwrite a file named like the temporary file of older versions', inTerminal, async () => {
-    const cwd = folder();
-    const terminal = new Terminal({ env: withoutAccountId(zoom), cwd });
-    await terminal.answer('ZOOM_ACCOUNT_ID', '');
-    const other = `.env.${terminal.pid}`;
-    writeFileSync(join(cwd, other), 'KEEP=1');
-    terminal.type(`${ZOOM_ACCOUNT_ID}\r`);
-    assert.equal(await terminal.end(), 0);
-    assert.deepEqual(files(cwd), ['.env', other]);
-    assert.equal(readFileSync(join(cwd, other), 'utf8'), 'KEEP=1');
   });
 
   it('gets a token even if .env is a folder', inTerminal, async () => {
@@ -301,45 +291,49 @@ describe('credentials', { concurrency: 4 }, () => {
     assert.match(screen, /\nCannot save .* in \.env: too many symbolic links encountered\.\n/);
   });
 
-  describe('a mount', { skip: inTerminal.skip || skipUnless(`${UNSHARE.join(' ')} mount -t tmpfs tmpfs .`) }, () => {
-    /** Returns a command that mounts something with a line of shell, and then runs the script. */
-    const mounted = (mount: string) => [
-      ...[...UNSHARE, 'bash', '-c'],
-      `${mount} && cd "$PWD" && ${S2S_QUOTED}; echo $?; ls -A`,
-    ];
+  describe(
+    'with a mount',
+    { skip: inTerminal.skip || skipUnless(`${UNSHARE.join(' ')} mount -t tmpfs tmpfs .`) },
+    () => {
+      /** Returns a command that mounts something with a line of shell, and then runs the script. */
+      const mounted = (mount: string) => [
+        ...[...UNSHARE, 'bash', '-c'],
+        `${mount} && cd "$PWD" && ${S2S_QUOTED}; echo $?; ls -A`,
+      ];
 
-    for (const { name, options, reason } of [
-      { name: 'the folder is read-only', options: 'ro', reason: 'read-only file system' },
-      { name: 'the disk is full', options: 'size=4k', reason: 'no space left on device' },
-    ])
-      it(`gets a token even if ${name}`, async () => {
-        const fill = 'cd "$PWD" && { head -c 9999 /dev/zero > fill; ls -A; }';
-        const command = mounted(`mount -t tmpfs -o ${options} tmpfs . && ${fill}`);
-        const { screen } = await session({ command, env: host() });
-        assert.match(screen, new RegExp(`\nCannot save ZOOM_.* in \\.env: ${reason}\\.\n`));
-        assert.match(screen, /\nExpires at .*\n0\n(fill\n)?$/);
-      });
+      for (const { name, options, reason } of [
+        { name: 'the folder is read-only', options: 'ro', reason: 'read-only file system' },
+        { name: 'the disk is full', options: 'size=4k', reason: 'no space left on device' },
+      ])
+        it(`gets a token even if ${name}`, async () => {
+          const fill = 'cd "$PWD" && { head -c 9999 /dev/zero > fill; ls -A; }';
+          const command = mounted(`mount -t tmpfs -o ${options} tmpfs . && ${fill}`);
+          const { screen } = await session({ command, env: host() });
+          assert.match(screen, new RegExp(`\nCannot save ZOOM_.* in \\.env: ${reason}\\.\n`));
+          assert.match(screen, /\nExpires at .*\n0\n(fill\n)?$/);
+        });
 
-    for (const { name, mount } of [
-      { name: 'a mount point', mount: 'mount --bind other .env' },
-      {
-        name: 'a mount point in a read-only folder',
-        mount: 'mount --bind . . && cd "$PWD" && mount --bind other .env && mount -o remount,bind,ro .',
-      },
-    ])
-      it(`overwrites .env if it is ${name}`, async () => {
-        const other = `KEEP=${'x'.repeat(99)}\nZOOM_ACCOUNT_ID='wrong${'y'.repeat(99)} '\n`;
-        const cwd = folder({ '.env': '', other });
-        const { ino } = statSync(join(cwd, 'other'));
-        const terminal = new Terminal({ command: mounted(mount), env: host(), cwd });
-        await terminal.answer('ZOOM_CLIENT_ID', `${ZOOM_CLIENT_ID}\r${ZOOM_CLIENT_SECRET}\r`);
-        await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_ACCOUNT_ID}\r`);
-        await terminal.end();
-        assert.match(terminal.screen, /\nExpires at .*\n0\n\.env +other\n$/);
-        assert.equal(readFileSync(join(cwd, 'other'), 'utf8'), `KEEP=${'x'.repeat(99)}\n${DOTENV}`);
-        assert.equal(statSync(join(cwd, 'other')).ino, ino);
-      });
-  });
+      for (const { name, mount } of [
+        { name: 'a mount point', mount: 'mount --bind other .env' },
+        {
+          name: 'a mount point in a read-only folder',
+          mount: 'mount --bind . . && cd "$PWD" && mount --bind other .env && mount -o remount,bind,ro .',
+        },
+      ])
+        it(`overwrites .env if it is ${name}`, async () => {
+          const other = `KEEP=${'x'.repeat(99)}\nZOOM_ACCOUNT_ID='wrong${'y'.repeat(99)} '\n`;
+          const cwd = folder({ '.env': '', other });
+          const { ino } = statSync(join(cwd, 'other'));
+          const terminal = new Terminal({ command: mounted(mount), env: host(), cwd });
+          await terminal.answer('ZOOM_CLIENT_ID', `${ZOOM_CLIENT_ID}\r${ZOOM_CLIENT_SECRET}\r`);
+          await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_ACCOUNT_ID}\r`);
+          await terminal.end();
+          assert.match(terminal.screen, /\nExpires at .*\n0\n\.env +other\n$/);
+          assert.equal(readFileSync(join(cwd, 'other'), 'utf8'), `KEEP=${'x'.repeat(99)}\n${DOTENV}`);
+          assert.equal(statSync(join(cwd, 'other')).ino, ino);
+        });
+    },
+  );
 
   const needsUser = isRoot && 'root can write in any folder';
   it('overwrites .env if its folder is not writable', { skip: inUnixTerminal.skip || needsUser }, async () => {
@@ -382,7 +376,7 @@ describe('credentials', { concurrency: 4 }, () => {
     const saved = { ZOOM_CLIENT_ID: 'abc', ZOOM_CLIENT_SECRET: '#"it\'s" $HOME \\n é' };
     const answers = { ZOOM_ACCOUNT_ID: `all'three"quotes\`and#`, ...saved };
     const { screen, dotenv } = await session({ env: { ZOOM_HOST: server.url }, answers });
-    assert.match(screen, /Cannot save ZOOM_ACCOUNT_ID in \.env: no dotenv syntax can represent the value\.\n/);
+    assert.match(screen, /Cannot save ZOOM_ACCOUNT_ID in \.env: dotenv would not read it back unchanged\.\n/);
     assert.match(screen, /Saved ZOOM_CLIENT_ID and ZOOM_CLIENT_SECRET in \.env\./);
     assert.deepEqual({ ...parse(dotenv!) }, saved);
   });

@@ -101,7 +101,7 @@ it(`saves credentials as typed and keeps all else in .env (S2S_SEED=${seed})`, i
     const { screen } = await session({ env: { ZOOM_HOST: server.url }, cwd, answers, code: accepts ? 0 : 1 });
 
     const after = readFileSync(join(cwd, '.env'));
-    const [, unsaved = ''] = /\nCannot save (.*) in \.env: no dotenv syntax can represent/.exec(screen) ?? [];
+    const [, unsaved = ''] = /\nCannot save (.*) in \.env: dotenv would not read/.exec(screen) ?? [];
     const saved = Object.entries(answers).filter(([name]) => !unsaved.includes(name!));
     // Some values cannot be saved after an unclosed quote, or after a backslash at the end of another value.
     const mayFail = lines.includes(UNCLOSED) || values.some((value) => /^['"`]|\\$/.test(value));

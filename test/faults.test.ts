@@ -45,7 +45,7 @@ const DISABLED_BY_ADMIN = 'An administrator has disabled the app.\nAsk an admini
 const NO_OWNER = `The owner of the app no longer exists.\nAssign a new owner at ${MARKETPLACE}.\n`;
 const UNKNOWN = `The cause is not known.\nCompare all three credentials ${COMPARE}`;
 
-describe('a rejection by Zoom', { concurrency: 2 }, () => {
+describe('the script after a rejection', { concurrency: 2 }, () => {
   /** `shown` is the field of the body that the message quotes. */
   const rejections: { body: Record<string, unknown>; shown?: string; advice: string; status?: number }[] = [
     { body: { reason: 'Invalid client_id or client_secret' }, shown: 'reason', advice: WRONG_CLIENT, status: 401 },
@@ -88,7 +88,7 @@ describe('a rejection by Zoom', { concurrency: 2 }, () => {
       'Zoom rejected the request: "Invalid client_id or client_secret" (400).\n' +
         'Tracking ID (for Zoom support): v=2.0;clid=us02;rid=WEB_0123456789abcdef\n' +
         WRONG_CLIENT +
-        'The environment sets ZOOM_CLIENT_ID.\nCorrect or unset the wrong value there; s2s can change only .env.\n' +
+        'The environment sets ZOOM_CLIENT_ID.\nIf a value there is wrong, correct or unset it; s2s can change only .env.\n' +
         'Press Enter to keep the current value.\n',
     );
     await terminal.answer('ZOOM_CLIENT_SECRET', `${ZOOM_CLIENT_SECRET}\r`);
@@ -102,7 +102,7 @@ describe('a rejection by Zoom', { concurrency: 2 }, () => {
     const { screen } = await session({ env, code: 1 });
     const lines =
       'The environment sets ZOOM_CLIENT_ID and ZOOM_CLIENT_SECRET.\n' +
-      'Correct or unset the wrong value there; s2s can change only .env.\n';
+      'If a value there is wrong, correct or unset it; s2s can change only .env.\n';
     assert.ok(screen.endsWith(lines), screen);
   });
 
@@ -149,9 +149,9 @@ describe('a rejection by Zoom', { concurrency: 2 }, () => {
 const CHECK_NETWORK = 'Check your network connection, VPN, and firewall.\n';
 const PAGE = '<!DOCTYPE html><title>Sign in to the network</title>';
 const INTERCEPTED =
-  'A captive portal, proxy, or firewall may have answered instead.\nOpen ORIGIN/ in a browser, or try another network.\n';
+  'A captive portal, proxy, or firewall may have answered instead of Zoom.\nOpen ORIGIN/ in a browser, or try another network.\n';
 
-describe('a network error', { concurrency: 4 }, () => {
+describe('the script after a network error', { concurrency: 4 }, () => {
   it('reports a host that cannot be resolved', async () => {
     const result = await run({ env: { ...ACCOUNT, ZOOM_HOST: 'no-such-host.zoom.us' } });
     const stderr = `Cannot resolve no-such-host.zoom.us (ENOTFOUND).\n${CHECK_NETWORK}`;
@@ -169,16 +169,16 @@ describe('a network error', { concurrency: 4 }, () => {
     const server = await startTcpServer((socket) => {
       socket.once('data', () => socket.end('220 mail.example ESMTP\r\n'));
     });
-    await expectFailure(server, `Cannot connect to HOST (HPE_INVALID_CONSTANT).\n${CHECK_NETWORK}`);
+    await expectFailure(server, `HOST did not respond with valid HTTP (HPE_INVALID_CONSTANT).\n${INTERCEPTED}`);
     const overTls = await run({ env: withCredentials(server, { ZOOM_HOST: `https://${server.host}` }) });
     expectRun(overTls, { code: 1, stderr: /^Cannot connect to \S+ \([A-Z_]+\)\.\nCheck [^\n]+\n$/ });
   });
 
   const days = (number: number) => new Date(Date.now() + number * 86_400_000);
   const clock =
-    'has expired or is not valid yet (CODE). Nothing was sent.\nCheck the date and time of this computer.\n';
+    'has expired or is not valid yet (CODE). Your credentials were not sent.\nCheck the date and time on this computer.\n';
   const untrusted =
-    'is not trusted (CODE). Nothing was sent.\n' +
+    'is not trusted (CODE). Your credentials were not sent.\n' +
     'If your company inspects TLS traffic, set NODE_USE_SYSTEM_CA=1 (Node 22.19+ or\n' +
     "24.6+), or set NODE_EXTRA_CA_CERTS to a file with your company's CA certificate.\n";
   const certificates: {
@@ -233,7 +233,7 @@ describe('a network error', { concurrency: 4 }, () => {
   });
 });
 
-describe('an unexpected response', { concurrency: 4 }, () => {
+describe('the script after an unexpected response', { concurrency: 4 }, () => {
   for (const status of [301, 302, 303, 307, 308])
     it(`reports a redirect and does not follow it: ${status}`, async () => {
       const target = await ownMockZoom();
@@ -260,7 +260,7 @@ describe('an unexpected response', { concurrency: 4 }, () => {
   it('reports a server that switches protocols', async () => {
     const switching = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n';
     const server = await startTcpServer((socket) => socket.once('data', () => socket.write(switching)));
-    await expectFailure(server, `Cannot connect to HOST (closed without a response).\n${CHECK_NETWORK}`);
+    await expectFailure(server, `HOST closed the connection without a response.\n${INTERCEPTED}`);
   });
 
   for (const access_token of [undefined, null, '', 42, ['a'], 'a\nb', 'caf\u00e9', '\u001b]52;c;AAAA\u0007'])

@@ -188,7 +188,7 @@ const leaky = fc.record({
   isList: fc.boolean(),
 });
 
-it(`shows no piece of the secret, the Basic credentials or the token of six characters (S2S_SEED=${seed})`, () =>
+it(`shows no six-character piece of the secret, the Basic credentials, or the token (S2S_SEED=${seed})`, () =>
   checkProperty(leaky, async () => {
     let handler: Handler = () => {};
     const server = await ownMockZoom((...args) => handler(...args));

@@ -61,10 +61,10 @@ function stripTypes(): string {
 }
 
 /** Starts the script in a third of the time, for most tests: with Node alone, after stripping its types once. */
-export const S2S_IN_PROCESS = [process.execPath, withoutTsx ? script : stripTypes()];
+export const S2S_WITHOUT_TSX = [process.execPath, withoutTsx ? script : stripTypes()];
 
 /** Starts the script from a shell. */
-export const S2S_QUOTED = S2S_IN_PROCESS.map((part) => `'${part}'`).join(' ');
+export const S2S_QUOTED = S2S_WITHOUT_TSX.map((part) => `'${part}'`).join(' ');
 
 /** Returns a command that runs the script in a shell, followed by the rest of a command line, such as a redirection. */
 export function inBash(rest: string): string[] {
@@ -79,7 +79,7 @@ export function redirecting(stream: 1 | 2, file: string, ...args: string[]): str
     process.execPath,
     '-e',
     `${start}.on('exit', (code) => (process.exitCode = code))`,
-    ...S2S_IN_PROCESS,
+    ...S2S_WITHOUT_TSX,
     ...args,
   ];
 }
@@ -138,7 +138,7 @@ export type Run = { args?: string[]; env?: Env; cwd?: string; command?: string[]
 export type Result = { code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string; ms: number };
 
 /** Starts the script without a terminal. */
-export function start({ args = [], env = {}, cwd = folder(), command = S2S_IN_PROCESS, shell = false }: Run) {
+export function start({ args = [], env = {}, cwd = folder(), command = S2S_WITHOUT_TSX, shell = false }: Run) {
   const [file = '', ...rest] = [...command, ...args];
   const started = performance.now();
   const child = spawn(file, rest, { cwd, env: environment(env), shell, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -202,7 +202,7 @@ export class Terminal {
   #display: xterm.Terminal;
   #seenThere = new Map<string, number>(); // How often texts that are still on the display were seen.
 
-  constructor({ args = [], env = {}, cwd = folder(), command = S2S_IN_PROCESS }: Run) {
+  constructor({ args = [], env = {}, cwd = folder(), command = S2S_WITHOUT_TSX }: Run) {
     const fullEnv = environment(env);
     this.#home = fullEnv['HOME'] ?? '';
     const size = isWindows ? { cols: 1000, rows: 100 } : { cols: 80, rows: 24 }; // Holds a token in one line.

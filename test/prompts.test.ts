@@ -81,11 +81,11 @@ describe('prompts', { concurrency: 4 }, () => {
       assert.ok(terminal.screen.startsWith(lines(cwd)), terminal.screen);
     });
 
-    it(`give way to a message without a terminal if ${name}`, async () => {
+    it(`give way to a message if there is no terminal if ${name}`, async () => {
       const cwd = folder(content);
       const { stderr, ...result } = await run({ env: env(), cwd });
       expectRun({ stderr, ...result }, { code: 2, stdout: '' });
-      const remedy = 'Set them in one of these. Cannot prompt, because stdin is not a terminal.\n';
+      const remedy = 'Set them in either place. Cannot prompt, because stdin is not a terminal.\n';
       assert.equal(stderr, lines(cwd) + remedy);
     });
   }
@@ -250,18 +250,18 @@ describe('prompts', { concurrency: 4 }, () => {
     { name: 'Ctrl-W', keys: `one two three${ctrl('W')}${ctrl('W')}2`, value: 'one 2' },
     { name: 'Ctrl-K', keys: `right wrong${left.repeat(6)}${ctrl('K')}`, value: 'right' },
     {
-      name: 'characters that UTF-16 has in two parts',
+      name: 'characters outside the Basic Multilingual Plane',
       keys: `a😀b𝔘${left}${left}x${right}\x7f\x1b[H𝒞c${left}\x1b[D${remove}`,
       value: 'ca😀x𝔘',
     },
     { name: 'accents, and other scripts', keys: `é漢ß${left}\x7fü`, value: 'éüß' },
     {
-      name: 'nothing, with function keys',
+      name: 'function keys, which do nothing',
       keys: `${functionKeys.join('')}ri${functionKeys.join('')}ght`,
       value: 'right',
     },
     {
-      name: 'nothing, with control keys',
+      name: 'control keys, which do nothing',
       keys: `ri${[...'GILNOPQRSTVXYZ\\]'].map(ctrl).join('')}\0ght`,
       value: 'right',
     },
@@ -273,17 +273,21 @@ describe('prompts', { concurrency: 4 }, () => {
       assert.deepEqual({ ...parse(dotenv!) }, { ZOOM_CLIENT_ID: value, ZOOM_CLIENT_SECRET: value });
     });
 
-  it('do not show a secret typed after SIGSTOP, with the terminal mode reset, and fg', inShell, async () => {
-    // Does what an interactive shell does when its job stops and is continued.
-    const job = `mode=$(stty -g); set -m; ${S2S_QUOTED} & echo $! >"$HOME/pid"; fg; stty "$mode"; echo stopped; fg`;
-    const terminal = new Terminal({ command: ['bash', '-c', job], env: withoutSecret() });
-    await terminal.see('? ZOOM_CLIENT_SECRET ›');
-    process.kill(-terminal.pid, 'SIGSTOP');
-    await terminal.see('stopped');
-    await terminal.answer('ZOOM_CLIENT_SECRET', `${ZOOM_CLIENT_SECRET}\r`);
-    assert.equal(await terminal.end(), 0);
-    assert.ok(terminal.screen.includes(`✔ ZOOM_CLIENT_SECRET … ${STARS}\n`));
-  });
+  it(
+    'do not show a secret typed after SIGSTOP and fg, even if the shell has reset the terminal mode',
+    inShell,
+    async () => {
+      // Does what an interactive shell does when its job stops and is continued.
+      const job = `mode=$(stty -g); set -m; ${S2S_QUOTED} & echo $! >"$HOME/pid"; fg; stty "$mode"; echo stopped; fg`;
+      const terminal = new Terminal({ command: ['bash', '-c', job], env: withoutSecret() });
+      await terminal.see('? ZOOM_CLIENT_SECRET ›');
+      process.kill(-terminal.pid, 'SIGSTOP');
+      await terminal.see('stopped');
+      await terminal.answer('ZOOM_CLIENT_SECRET', `${ZOOM_CLIENT_SECRET}\r`);
+      assert.equal(await terminal.end(), 0);
+      assert.ok(terminal.screen.includes(`✔ ZOOM_CLIENT_SECRET … ${STARS}\n`));
+    },
+  );
 
   for (const { name, key, ...options } of [
     { name: 'Ctrl-C', key: ctrl('C'), ...withCtrlC },

@@ -22,7 +22,7 @@ import {
 import { ACCOUNT, TOKEN, type Tls, createCertificate } from './mock-zoom.ts';
 
 const NOT_FOUND = 'Cannot resolve zoom.us (ENOTFOUND).\n';
-const CHECK_PROXY = 'Check HTTPS_PROXY, NO_PROXY, VPN, and firewall.\n';
+const CHECK_PROXY = 'Check HTTPS_PROXY, NO_PROXY, your VPN, and your firewall.\n';
 const needsProxies = { skip: noProxies };
 
 /** Starts a proxy for the current test, over TLS if there is a certificate, and returns its address. */
@@ -49,7 +49,7 @@ async function startBehindProxy(host: string, tls?: Tls) {
   return { zoom, destinations, address, env };
 }
 
-describe('a proxy', { concurrency: 4 }, () => {
+describe('the script with a proxy', { concurrency: 4 }, () => {
   it('connects through the proxy in HTTPS_PROXY or https_proxy', needsProxies, async () => {
     const { zoom, destinations, address, env } = await startBehindProxy('zoom.us');
     const proxies = [
@@ -151,7 +151,7 @@ describe('a proxy', { concurrency: 4 }, () => {
     it(`rejects an invalid proxy URL, and shows no piece of it: ${HTTPS_PROXY}`, { skip }, async () => {
       const stderr =
         'HTTPS_PROXY is not an HTTP proxy URL.\n' +
-        'Set it to http://user:password@host:port, with the password percent-encoded.\n';
+        'Set it to http://[user:password@]host:port, with the password percent-encoded.\n';
       expectRun(await run({ env: { ...ACCOUNT, HTTPS_PROXY } }), { code: 2, stdout: '', stderr });
     });
 });

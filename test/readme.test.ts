@@ -31,7 +31,7 @@ const FAKES = `
   op() { test "$1 $2 $3" = 'run --env-file=.env --'; "\${@:4}"; }
 `;
 
-describe('a command in the README', { concurrency: 2, skip: skipUnless('bash --version') }, () => {
+describe('the README, in a command', { concurrency: 2, skip: skipUnless('bash --version') }, () => {
   for (const command of commands) {
     const needsTypeStripping = /\bnode ~|npm link/.test(command) && !process.features.typescript;
     const skip = needsTypeStripping && `Node ${process.version} does not strip types`;
@@ -99,7 +99,7 @@ const scenarios: Record<string, Scenario> = {
   },
 };
 
-describe('the table in the README', { concurrency: 2 }, () => {
+describe('the README, in its table', { concurrency: 2 }, () => {
   it('has one row in the README for each scenario of this test, in the same order', () => {
     const beginnings = Object.keys(scenarios);
     const found = rows.map(({ message }) => beginnings.find((beginning) => message.startsWith(beginning)));

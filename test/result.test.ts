@@ -8,7 +8,7 @@ import { describe, it } from 'node:test';
 import {
   type Env,
   S2S,
-  S2S_IN_PROCESS,
+  S2S_WITHOUT_TSX,
   Terminal,
   UNSHARE,
   WAYLAND,
@@ -52,7 +52,7 @@ const noClipboard = (reason: RegExp) =>
 const runWith = async (response: unknown, env: Env = {}) =>
   run({ env: withCredentials(await ownMockZoom(respondWith(200, response)), env) });
 
-describe('the token', { concurrency: 4 }, () => {
+describe('the script with a token', { concurrency: 4 }, () => {
   const zoom = sharedMockZoom();
 
   it('copies the token to the X11 clipboard and prints like the original', { skip: skipUnless(...X11) }, async () => {
@@ -88,6 +88,12 @@ describe('the token', { concurrency: 4 }, () => {
     {
       name: 'if the clipboard command fails silently',
       env: () => fakeClipboard('exit 1'),
+      reason: /[^\n]+/,
+      skip: noFakeClipboard,
+    },
+    {
+      name: 'if the clipboard command fails with empty lines',
+      env: () => fakeClipboard("printf '\\n\\n' >&2; exit 1"),
       reason: /[^\n]+/,
       skip: noFakeClipboard,
     },
@@ -210,14 +216,18 @@ describe('the token', { concurrency: 4 }, () => {
     });
 
   for (const { name, command, notes } of [
-    { name: 'in a terminal', command: S2S_IN_PROCESS, notes: /:admin\n\nExpires at / },
-    { name: 'not if stdout is redirected', command: inBash('> out'), notes: /^Expires at / },
-    { name: 'not if stderr is redirected', command: inBash('2> log; cat log'), notes: /:admin\nExpires at / },
+    { name: 'in a terminal', command: S2S_WITHOUT_TSX, notes: /:admin\n\nExpires at / },
+    { name: 'stdout is redirected', command: inBash('> out'), notes: /^Expires at / },
+    { name: 'stderr is redirected', command: inBash('2> log; cat log'), notes: /:admin\nExpires at / },
   ])
-    it(`parts the notes from the scopes: ${name}`, { skip: inTerminal.skip || noFakeClipboard }, async () => {
-      const env = withCredentials(zoom, fakeClipboard('cat > /dev/null'));
-      assert.match((await session({ cwd: folder(), command, env })).screen, notes);
-    });
+    it(
+      `separates the notes from the scopes only in a terminal: ${name}`,
+      { skip: inTerminal.skip || noFakeClipboard },
+      async () => {
+        const env = withCredentials(zoom, fakeClipboard('cat > /dev/null'));
+        assert.match((await session({ cwd: folder(), command, env })).screen, notes);
+      },
+    );
 
   it('prints all scopes if there are many', async () => {
     const scopes = Array.from({ length: 150 }, (_, i) => `scope:${i}:admin`);

@@ -17,7 +17,7 @@ import { describe, it } from 'node:test';
 import { parse } from 'dotenv';
 import {
   type Env,
-  S2S_IN_PROCESS,
+  S2S_WITHOUT_TSX,
   Terminal,
   expectRun,
   fakeClipboard,
@@ -144,7 +144,7 @@ describe('the script', { concurrency: 4 }, () => {
       assert.equal(server.requests.length, 0);
     });
 
-  describe('a file that others can read', inUnixTerminal, () => {
+  describe('with a file that others can read', inUnixTerminal, () => {
     for (const [name, quoted] of [
       ['.env.staging', '.env.staging'],
       ['my settings.env', "'my settings.env'"],
@@ -175,7 +175,7 @@ describe('the script', { concurrency: 4 }, () => {
   it('loads prompts, node:readline and clipboardy only when needed', { skip: noFolderLinks }, async () => {
     const cwd = folder({ log: '' });
     const modules = join(cwd, 'node_modules');
-    const [script = ''] = S2S_IN_PROCESS.slice(-1);
+    const [script = ''] = S2S_WITHOUT_TSX.slice(-1);
     const append = (name: string) =>
       `require('node:fs').appendFileSync(${JSON.stringify(join(cwd, 'log'))}, '${name} ');`;
     const logReadline = preloading(`process.on('exit', () => {
@@ -189,7 +189,7 @@ describe('the script', { concurrency: 4 }, () => {
       writeFileSync(join(modules, name, 'index.js'), `${append(name)} module.exports = () => process.exit();`);
       writeFileSync(join(modules, name, 'package.json'), '{}');
     }
-    const command = S2S_IN_PROCESS.with(-1, join(cwd, basename(script)));
+    const command = S2S_WITHOUT_TSX.with(-1, join(cwd, basename(script)));
     if (!inTerminal.skip) {
       await session({ command, env: logReadline, answers: {} });
       assert.equal(readFileSync(join(cwd, 'log'), 'utf8'), 'prompts readline ');

@@ -33,10 +33,10 @@ const OSC52 = `\x1b]52;c;${Buffer.from(TOKEN).toString('base64')}\x07`;
 /** Runs the script in tmux or GNU screen, which have to stay open until their screen is read. */
 const REPORT_STATUS = `${S2S_QUOTED}; echo "status $?"; sleep 60`;
 
-describe('a remote session', { concurrency: 2 }, () => {
+describe('the script in a remote session', { concurrency: 2 }, () => {
   const zoom = sharedMockZoom();
 
-  describe('tmux', { skip: skipUnless('tmux -V') }, () => {
+  describe('in tmux', { skip: skipUnless('tmux -V') }, () => {
     for (const options of ['', 'set -s set-clipboard on\n', 'set -g default-terminal screen\n'])
       it(`copies through tmux, with ${options.trim() || 'its defaults'}`, async () => {
         const cwd = folder({ 'tmux.conf': `set -g default-shell /bin/sh\n${options}` });
@@ -49,7 +49,7 @@ describe('a remote session', { concurrency: 2 }, () => {
           while (!/status \d+/.test((screen = tmux('capture-pane', '-p')))) await sleep(50);
           assert.match(screen, /status 0/);
           assert.ok(
-            screen.includes("Copied the token to tmux's buffer, and asked your terminal to copy it.\n"),
+            screen.includes('Copied the token to a tmux buffer, and asked your terminal to copy it.\n'),
             screen,
           );
           assert.ok(!screen.includes('copied'));
@@ -112,6 +112,8 @@ describe('a remote session', { concurrency: 2 }, () => {
       const forwarded = await session({ env: { ...env, ...(await x11.forward()) } });
       assert.ok(!forwarded.raw.includes(OSC52) && forwarded.screen.includes('copied to clipboard'));
       assert.equal(await x11.paste(), TOKEN);
+      const wayland = await session({ env: { ...env, ...(await x11.forward()), WAYLAND_DISPLAY: 'wayland-0' } });
+      assert.ok(wayland.raw.includes(OSC52), 'the Wayland display belongs to the remote machine');
     },
   );
 

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Env,
   S2S,
-  S2S_IN_PROCESS,
+  S2S_WITHOUT_TSX,
   Terminal,
   dotenv,
   expectRun,
@@ -69,7 +69,7 @@ async function startStoppedServer() {
   return { pid: child.pid, port: Number(port) };
 }
 
-describe('an attempt', { concurrency: 12, timeout: 120_000 }, () => {
+describe('the script during an attempt', { concurrency: 12, timeout: 120_000 }, () => {
   const stages: { name: string; skip?: string | false; env: () => Promise<Env> | Env }[] = [
     {
       name: 'looking up the name',
@@ -173,7 +173,7 @@ describe('an attempt', { concurrency: 12, timeout: 120_000 }, () => {
 
 const noSignals = process.platform === 'win32' && 'Windows has no signals';
 
-describe('a signal', { concurrency: 12, timeout: 120_000, skip: noSignals || inTerminal.skip }, () => {
+describe('the script after a signal', { concurrency: 12, timeout: 120_000, skip: noSignals || inTerminal.skip }, () => {
   const signals = [
     { signal: 'Ctrl-C', status: 130, end: /Cancelled\.\n$/ },
     { signal: 'SIGTERM', status: 143, end: /[^\n]\n$/ },
@@ -203,7 +203,7 @@ describe('a signal', { concurrency: 12, timeout: 120_000, skip: noSignals || inT
       env: async () => withCredentials(await startTcpServer()),
     },
     {
-      name: 'the next attempt is due later',
+      name: 'it waits for the next attempt',
       seen: 'retrying in 30 seconds.',
       env: async () =>
         withCredentials(await ownMockZoom((response) => sendJson(response, 503, {}, { 'Retry-After': '30' }))),
@@ -231,7 +231,7 @@ describe('a signal', { concurrency: 12, timeout: 120_000, skip: noSignals || inT
   for (const signal of signals)
     it(`ends the script at once if it is PID 1: ${signal.signal}`, { skip }, async () => {
       const env = withCredentials(await startTcpServer());
-      const terminal = new Terminal({ command: [...newPid, ...S2S_IN_PROCESS], env });
+      const terminal = new Terminal({ command: [...newPid, ...S2S_WITHOUT_TSX], env });
       await terminal.see('Waiting for');
       const { pid } = terminal;
       const child = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');

@@ -45,6 +45,7 @@ const LABELS = [
   '**Title Name:** VALUE',
   'Title Name：VALUE',
   'set "NAME=VALUE"',
+  'NAME="VALUE" # note',
   '“NAME=VALUE”',
   '"NAME=VALUE"',
 ];
@@ -78,15 +79,15 @@ const REFERENCES = [
   {
     texts: ['op://Vault/Zoom Client ID/credential', '"op://vault/item/field"', 'NAME=op://vault/item/client_secret'],
     problem: 'is an unresolved reference (op://…)',
-    remedy: 'Run this command through op run.',
+    remedy: 'Run this command through: op run --',
   },
   {
     texts: ['encrypted:BGqcqXoTwbuYz5AkIbl/PzMCi3+2tg=='],
     problem: 'is an unresolved reference (encrypted:…)',
-    remedy: 'Run this command through dotenvx run.',
+    remedy: 'Run this command through: dotenvx run --',
   },
   {
-    texts: ['${OTHER}', '$OTHER', '${NAME:-default}', '$(op read op://vault/item/field)'],
+    texts: ['${OTHER}', '$OTHER', '$NAME', '${NAME:-default}', '$(op read op://vault/item/field)'],
     problem: 'is an unresolved reference ($…)',
     remedy: 'Set it to the value itself.',
   },
@@ -98,13 +99,14 @@ const REFERENCES = [
       'vault:zoom#id',
       'ENC[AES256_GCM,data:x]',
       'awsssm://x',
+      'https://marketplace.zoom.us/',
     ],
-    problem: 'is an unresolved reference (to a secret store)',
-    remedy: 'Resolve it before you run this.',
+    problem: 'is an unresolved reference (or a URL)',
+    remedy: 'Set it to the value itself.',
   },
 ];
 
-/** Writes a text about a credential: NAME=VALUE is its name and its value in the mock account. */
+/** Fills a pattern: NAME stands for the name of a credential, VALUE for its value. */
 function fill(pattern: string, name: Name, value: string = ACCOUNT[name]): string {
   const words = name.toLowerCase().split('_').slice(1);
   const titles = words.map((word) => (word === 'id' ? 'ID' : word.replace(/^./, (first) => first.toUpperCase())));
@@ -117,7 +119,7 @@ function fill(pattern: string, name: Name, value: string = ACCOUNT[name]): strin
     .replace('VALUE', () => value);
 }
 
-/** Does so for one credential after the other. */
+/** Fills one pattern for each credential. */
 const fillAll = (patterns: readonly string[]) =>
   Object.fromEntries(patterns.map((pattern, i) => [NAMES[i]!, fill(pattern, NAMES[i]!)]));
 
@@ -172,7 +174,7 @@ describe('values', { concurrency: 4 }, () => {
     });
   }
 
-  it('are taken out of all of this at a prompt', inTerminal, async () => {
+  it('are taken out of every notation above at a prompt', inTerminal, async () => {
     const rounds = inThrees(SURROUNDINGS).map((patterns, nth) => {
       const values = NAMES.map((name) => `${ACCOUNT[name]}${nth}`);
       return { values, texts: NAMES.map((name, i) => fill(patterns[i] ?? 'VALUE', name, values[i])) };
@@ -219,7 +221,7 @@ describe('values', { concurrency: 4 }, () => {
     ...['NAME=VALUE', '"NAME": "VALUE",', "'snake_name' => 'VALUE',", 'Title Name: VALUE'].map((pattern, i) => ({
       text: fill(pattern, NAMES[i % 2]!),
       problem: `is labeled ${NAMES[i % 2]}`,
-      remedy: 'Set it to the value of ZOOM_CLIENT_SECRET.',
+      remedy: 'Correct the value or its label.',
     })),
   ];
   for (const { source, runWith } of SOURCES)
@@ -242,7 +244,7 @@ describe('values', { concurrency: 4 }, () => {
       cases: REFERENCES.map(({ texts, problem }) => ({ texts, complaint: `This ${problem}.` })),
     },
   ])
-    it(`are neither saved nor sent if what is typed at a prompt are ${name}`, inTerminal, async () => {
+    it(`are neither saved nor sent if ${name} are typed at a prompt`, inTerminal, async () => {
       const cwd = folder();
       const { requests, url } = await ownMockZoom();
       const terminal = new Terminal({ env: { ...ACCOUNT, ZOOM_CLIENT_ID: undefined, ZOOM_HOST: url }, cwd });
@@ -280,7 +282,7 @@ describe('values', { concurrency: 4 }, () => {
   const credential = fc.record({ value, surroundings });
   const source = fc.constantFrom(...(inTerminal.skip ? [] : ['a prompt', 'a prompt']), 'the environment', '.env');
 
-  it(`are sent and saved as they are inside, whatever surrounds them (S2S_SEED=${seed})`, async () => {
+  it(`are sent and saved unchanged, whatever surrounds them (S2S_SEED=${seed})`, async () => {
     const lane = async (_: unknown, nth: number) => {
       const { requests, url } = await ownMockZoom(respondWith(200, TOKEN_RESPONSE));
       const property = fc.asyncProperty(source, fc.tuple(credential, credential, credential), async (source, all) => {
