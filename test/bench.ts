@@ -87,12 +87,12 @@ async function measure(): Promise<void> {
 const median = (command: Command) => times.get(command)!.toSorted((a, b) => a - b)[rounds >> 1] ?? NaN;
 
 try {
+  console.error(`This copies a mock token to your clipboard ${commands.length * (rounds + 1) + 1} times.`);
   const problem = await explainMissingClipboard();
   if (problem) {
     console.error(`${problem}\nRun this where the script can copy the token, such as in a desktop session.`);
     process.exitCode = 1;
   } else {
-    console.error(`This copies a mock token to your clipboard ${commands.length * (rounds + 1)} times.`);
     await measure();
   }
 } finally {

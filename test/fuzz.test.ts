@@ -157,7 +157,7 @@ it(`prints a token or a plain message, whatever a server responds (S2S_SEED=${se
 const alphanumeric = fc.constantFrom(...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789');
 const randomText = (minLength: number, maxLength: number) =>
   fc.array(alphanumeric, { minLength, maxLength, size: 'max' }).map((characters) => characters.join(''));
-/** Holds what may stand around and within a secret: words of random length, and characters that are not shown. */
+/** What may surround and interrupt a secret: words of random length, and characters that are not shown. */
 const filler = (hidden: string[]) =>
   fc.oneof(
     fc

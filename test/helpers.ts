@@ -46,10 +46,11 @@ export const S2S = [process.execPath, ...(withoutTsx ? [] : [tsx]), script];
 export type Env = Record<string, string | undefined>;
 
 const folders: string[] = [];
-// Not in a hook of the test: Windows deletes no folder that a process is in, and a failed hook stops those that end one.
+// Delete at exit, not in a hook: Windows does not delete a folder that a process is in, and a hook that fails prevents
+// the later hooks, which end such a process.
 process.on('exit', () => folders.forEach((path) => rmSync(path, { recursive: true, force: true, maxRetries: 5 })));
 
-/** Is shared by all processes that a file's tests start, because tsx keeps its cache in it. */
+/** The temporary folder of all processes that a file's tests start, because tsx keeps its cache there. */
 const temporary = folder();
 
 /** Returns the path of a copy of the script from which the types are stripped. */
@@ -181,7 +182,7 @@ export const POINTER = isWindows ? '»' : '›'; // Stands between a prompt and 
 const HOLDER = isWindows ? [process.execPath, join(root, 'test/console.mjs')] : ['sh', '-c', WRAPPER, 'sh'];
 const REPORT = /\[exit code (\d+)(.*)\]/;
 
-/** Is what node-pty keeps of a Windows console. */
+/** What node-pty keeps of a Windows console. */
 type WindowsPty = {
   _agent: {
     _ptyNative: { kill(id: number): void };
@@ -326,9 +327,9 @@ export async function inTerminalWithCtrlC() {
 }
 
 export type Session = Run & {
-  /** Is typed at each prompt, in this order, followed by Enter. The default is those of the mock account not in `env`. */
+  /** What is typed at the prompts, in this order. By default, those credentials of the mock account that `env` lacks. */
   answers?: Partial<typeof ACCOUNT>;
-  /** Is the expected exit code; the default is 0. */
+  /** The expected exit code; 0 by default. */
   code?: number;
 };
 
@@ -349,7 +350,7 @@ export function expectRun(
   expected: { code?: number; stdout?: string | RegExp; stderr?: string | RegExp },
 ): void {
   const { code, stdout, stderr } = result;
-  // Replaces each RegExp that matches by what it matches, so that a failure shows all fields and marks the wrong ones.
+  // Replaces each RegExp that matches with what it matches, so that a failure shows all fields and marks the wrong ones.
   const matched = Object.entries(expected).map(([name, value]) => {
     const actual = result[name as keyof typeof expected];
     return [name, value instanceof RegExp && value.test(String(actual)) ? actual : value];
@@ -432,7 +433,7 @@ export function preloading(code: string): Env {
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 export const hasProxies = major > 24 || (major === 24 && minor >= 5) || (major === 22 && minor >= 21);
-/** Is a reason to skip a test that needs a proxy, or false. */
+/** The reason to skip a test that needs a proxy, or false. */
 export const noProxies = !hasProxies && `Node ${process.version} does not support proxies`;
 
 /** Returns a reason to skip a test if a probe command fails, or false. In CI on Linux a failing probe is an error. */
@@ -447,7 +448,7 @@ export function skipUnless(...probes: string[]): string | false {
   return false;
 }
 
-/** Is a reason to skip a test that links to a folder, or false. */
+/** The reason to skip a test that links to a folder, or false. */
 export const noFolderLinks = (() => {
   try {
     symlinkSync(folder(), join(folder(), 'link'), 'junction');
@@ -457,10 +458,10 @@ export const noFolderLinks = (() => {
   }
 })();
 
-/** Is a reason to skip a test that needs a system without a display, or false. */
+/** The reason to skip a test that needs a system without a display, or false. */
 export const notLinux = process.platform !== 'linux' && 'only Linux can be without a display';
 
-/** Is a reason to skip a test that needs fakeClipboard(), or false. */
+/** The reason to skip a test that needs fakeClipboard(), or false. */
 export const noFakeClipboard = isWindows && 'the clipboard of Windows needs no command from PATH';
 
 /** Returns an environment whose clipboard command (xsel, or pbcopy on macOS) runs a line of shell instead. */
@@ -505,7 +506,7 @@ export async function startX11() {
   };
 }
 
-/** Starts a Wayland compositor for the current test. It has no screen but a seat, to which a clipboard belongs. */
+/** Starts a Wayland compositor for the current test. It has no screen, but a seat, which a clipboard belongs to. */
 export async function startWayland() {
   const runtime = folder();
   const nobody = 65534; // Sway does not run as root.

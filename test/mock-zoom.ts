@@ -11,14 +11,14 @@ export const ACCOUNT = {
   ZOOM_CLIENT_ID: 'mock_zoom_client_id_42',
   ZOOM_CLIENT_SECRET: 'Mk7Zq2Wm9Xp4Rt6Yb8Nc3Vd5Hg1Jf0Ls',
 };
-/** Holds the same credentials as the text of a dotenv file. */
+/** The same credentials, as the text of a dotenv file. */
 export const DOTENV = Object.entries(ACCOUNT)
   .map(([name, value]) => `${name}=${value}\n`)
   .join('');
-/** Holds the same credentials as the Authorization header. */
+/** The same credentials, as in the Authorization header. */
 export const BASIC = Buffer.from(`${ACCOUNT.ZOOM_CLIENT_ID}:${ACCOUNT.ZOOM_CLIENT_SECRET}`).toString('base64');
 export const SCOPES = ['user:read:list_users:admin', 'meeting:write:meeting:admin', 'report:read:admin'];
-/** Is as long as a real token. */
+/** As long as a real token. */
 export const TOKEN = `eyJzdiI6IjAwMDAwMSIsImFsZyI6IkhTNTEyIn0.${'MockServerTokenData_-'.repeat(32)}.c2lnbmF0dXJl`;
 export const TOKEN_RESPONSE = {
   access_token: TOKEN,

@@ -1,5 +1,5 @@
 /**
- * Preloaded into every process a test starts: blocks lookups and connections beyond loopback. With $S2S_DESTINATIONS,
+ * Preloaded into every Node process that a test starts: blocks lookups and connections beyond loopback. With $S2S_DESTINATIONS,
  * blocks all connections and appends their destinations to that file, one per line.
  */
 'use strict';

@@ -10,7 +10,7 @@ import { fakeClipboard, folder, inTerminal, noFakeClipboard, ownMockZoom, root, 
 const file = new URL('../.github/first-run.svg', import.meta.url);
 const WIDTH = 8.4;
 const HEIGHT = 18;
-/** Holds the terminal's red, green, cyan and gray. */
+/** The terminal's red, green, cyan, and gray. */
 const COLORS: Record<number, string> = { 1: '#ff7b72', 2: '#3fb950', 6: '#39c5cf', 8: '#8b949e' };
 
 /** Returns an SVG image of what a terminal shows. */

@@ -20,7 +20,7 @@ import { DOTENV, TOKEN, respondWith } from './mock-zoom.ts';
 
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 
-/** Holds each paragraph of each code block. */
+/** Each paragraph of each code block. */
 const commands = [...readme.matchAll(/^```sh\n(.*?)\n```$/gms)].flatMap(([, block = '']) => block.split('\n\n'));
 
 /** Replaces commands that need the npm registry, Zoom's API, a remote machine, or a password manager. */

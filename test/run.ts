@@ -1,4 +1,4 @@
-/** Runs every *.test.ts here. Windows shells don't expand globs, and Node's test runner does only from version 21. */
+/** Runs every *.test.ts here. Windows shells don't expand globs, and Node's test runner expands them only from version 21. */
 
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';

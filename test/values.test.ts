@@ -49,14 +49,14 @@ const LABELS = [
   '“NAME=VALUE”',
   '"NAME=VALUE"',
 ];
-/** Surrounds a VALUE with what is no part of it. */
+/** What may surround a VALUE without being a part of it. */
 const SURROUNDINGS = [
   ...[' VALUE ', '\tVALUE\t', 'VALUE\r', '\u00a0VALUE\u3000', '\u2028VALUE\u2003', '\ufeffVALUE', 'VALUE\u200b'],
   ...['\u200e\u2066VALUE\u2069', '\u00adVALUE\ue000', '\u2800VALUE\u3164', '"VALUE"', "'VALUE'", '`VALUE`', '“VALUE”'],
   ...['„VALUE“', '«VALUE»', '‘VALUE’', '‹VALUE›', 'VALUE,', 'VALUE;', '" VALUE ", ', "'“VALUE”';\u200b", ...LABELS],
 ];
 
-/** Holds what is no value: placeholders of samples, and labels without a value. */
+/** What is not a value: placeholders of samples, and labels without a value. */
 const PLACEHOLDERS = [
   ...['your_account_id_here', 'your-zoom-client-id', 'YOUR_ZOOM_S2S_SECRET', 'yourAccountId', 'your client ID'],
   ...['<ACCOUNT_ID>', '<paste Client ID here>', '[YOUR_SECRET]', '{{account_id}}', '__CLIENT_ID__', 'paste_here'],
@@ -74,7 +74,7 @@ const PLACEHOLDERS = [
   ],
 ];
 
-/** Holds references that nobody has resolved: the first of each form is tried everywhere, the others at a prompt. */
+/** Unresolved references: the first of each form is tried everywhere, the others only at a prompt. */
 const REFERENCES = [
   {
     texts: ['op://Vault/Zoom Client ID/credential', '"op://vault/item/field"', 'NAME=op://vault/item/client_secret'],
@@ -151,7 +151,7 @@ const show = (text: string) =>
 const inThrees = <T>(items: readonly T[]) =>
   Array.from({ length: Math.ceil(items.length / 3) }, (_, i) => items.slice(3 * i, 3 * i + 3));
 
-/** Holds the two places that are read without a terminal. */
+/** The two places that are read without a terminal. */
 const SOURCES = [
   { source: 'the environment', runWith: (env: Texts, texts: Texts) => run({ env: { ...env, ...texts } }) },
   {
