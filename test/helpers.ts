@@ -302,7 +302,10 @@ export class Terminal {
 
   /** Waits for a prompt and answers it. */
   async answer(prompt: string, keys: string): Promise<void> {
-    await this.see(`? ${prompt} ${POINTER}`);
+    const start = `? ${prompt} ${POINTER}`;
+    // Looks at the last line of a Windows console, since one may leave earlier prompts on its display, or not.
+    const isLast = () => this.display.trimEnd().split('\n').at(-1)!.startsWith(start) || undefined;
+    await (isWindows ? this.#waitFor(isLast, start) : this.see(start));
     this.type(keys);
   }
 

@@ -22,7 +22,9 @@ import {
 import { ACCOUNT, TOKEN, type Tls, createCertificate } from './mock-zoom.ts';
 
 const NOT_FOUND = 'Cannot resolve zoom.us (ENOTFOUND).\n';
-const CHECK_PROXY = 'Check HTTPS_PROXY, NO_PROXY, your VPN, and your firewall.\n';
+/** The name of HTTPS_PROXY in messages: on Windows it is the same variable as https_proxy, which is looked up first. */
+const SHOWN = process.platform === 'win32' ? 'https_proxy' : 'HTTPS_PROXY';
+const CHECK_PROXY = `Check ${SHOWN}, NO_PROXY, your VPN, and your firewall.\n`;
 const needsProxies = { skip: noProxies };
 
 /** Starts a proxy for the current test, over TLS if there is a certificate, and returns its address. */
@@ -150,7 +152,7 @@ describe('the script with a proxy', { concurrency: 4 }, () => {
   ])
     it(`rejects an invalid proxy URL, and shows no piece of it: ${HTTPS_PROXY}`, { skip }, async () => {
       const stderr =
-        'HTTPS_PROXY is not an HTTP proxy URL.\n' +
+        `${SHOWN} is not an HTTP proxy URL.\n` +
         'Set it to http://[user:password@]host:port, with the password percent-encoded.\n';
       expectRun(await run({ env: { ...ACCOUNT, HTTPS_PROXY } }), { code: 2, stdout: '', stderr });
     });
