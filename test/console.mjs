@@ -1,12 +1,19 @@
-/** Runs a command in a Windows console and reports its exit code there, then holds the console until all output is read. */
+/**
+ * Runs a command in a Windows console when the file in $S2S_GO exists, which means that the console's output arrives.
+ * Reports the exit code there, then holds the console until all output is read.
+ */
 
 import { spawn } from 'node:child_process';
-import { openSync, writeFileSync, writeSync } from 'node:fs';
+import { existsSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 // Opens the console by name: the handles that a process in a pseudo console inherits are those of the test runner.
 const [input, output] = ['\\\\.\\CONIN$', '\\\\.\\CONOUT$'].map((name) => openSync(name, 'r+'));
 const [command, ...args] = process.argv.slice(2);
+writeSync(output, ' \r');
+while (!existsSync(process.env.S2S_GO)) await sleep(20);
+delete process.env.S2S_GO;
 process.on('SIGINT', () => {}); // The console sends Ctrl-C to all of its processes.
 const { pid } = spawn(command, args, { stdio: [input, output, output] }).on('exit', (code) => {
   writeSync(output, `[exit code ${code}]`);

@@ -197,7 +197,7 @@ type WindowsPty = {
 export class Terminal {
   #output = '';
   #seen = 0;
-  #pty: IPty;
+  #pty!: IPty;
   #home: string;
   #events = new EventEmitter();
   #display: xterm.Terminal;
@@ -209,12 +209,23 @@ export class Terminal {
     const size = isWindows ? { cols: 1000, rows: 100 } : { cols: 80, rows: 24 }; // Holds a token in one line.
     this.#display = new xterm.Terminal({ ...size, allowProposedApi: true });
     const [holder = '', ...rest] = [...HOLDER, ...command, ...args];
-    this.#pty = pty!.spawn(holder, rest, { ...size, cwd, env: fullEnv });
-    this.#pty.onData((data) => {
-      // Each change of a display begins with hiding the cursor.
-      for (const change of data.split(/(?=\x1b\[\?25l)/)) this.#display.write(change, () => this.#receive(change));
+    const open = () => {
+      const go = isWindows ? { S2S_GO: join(folder(), 'go') } : undefined;
+      this.#pty = pty!.spawn(holder, rest, { ...size, cwd, env: { ...fullEnv, ...go } });
+      this.#pty.onData((data) => {
+        if (go) writeFileSync(go.S2S_GO, '');
+        // Each change of a display begins with hiding the cursor.
+        for (const change of data.split(/(?=\x1b\[\?25l)/)) this.#display.write(change, () => this.#receive(change));
+      });
+    };
+    open();
+    // Replace a Windows console without output, as one in a hundred is in Wine. It has not run the command yet.
+    const check = () => void (this.#output || this.#close().then(open));
+    const timer = isWindows ? setInterval(check, 15_000) : undefined;
+    after(() => {
+      clearInterval(timer);
+      return this.#close();
     });
-    after(() => this.#close());
   }
 
   /** Ends the terminal and what runs in it. */
