@@ -244,7 +244,7 @@ function findRoute({ protocol }: URL): Pick<Server, 'agent' | 'proxy' | 'hint'> 
     const agent = new https.Agent({ proxyEnv: { HTTPS_PROXY: proxy.href, NO_PROXY } });
     const hint = `Check ${variable}, NO_PROXY, your VPN, and your firewall.`;
     if (process.allowedNodeEnvironmentFlags.has('--use-env-proxy')) return { agent, proxy, hint };
-    return { hint: `${variable} needs Node 22.21+ or 24.5+; this is ${process.version}.` };
+    return { hint: `${variable} needs Node 22.21+ or 24.5+.` };
   } catch {
     // Don't report the error itself: it may hold the password.
     const remedy = 'Set it to http://[user:password@]host:port, with the password percent-encoded.';
