@@ -51,7 +51,7 @@ async function main(untilSignal: Promise<never>): Promise<void> {
   if (flags.help || flags.version) return print(flags.help ? USAGE : `${readVersion()}\n`);
   if (flags.token && flags.json) throw new Failure(2, '--token and --json cannot be used together.', 'Use one.');
 
-  const settings = readSettings();
+  const settings = await readSettings();
   const server = findServer(settings);
   const willCopy = !flags.token && !flags.json && !whyNoClipboard();
   // Load clipboardy, which takes 150 ms, while waiting for Zoom's response.
@@ -132,10 +132,10 @@ function readFlags() {
 const readVersion = () => JSON.parse(fs.readFileSync(new URL('package.json', import.meta.url), 'utf8')).version;
 
 /** Reads the settings. Environment variables take precedence over the dotenv file. */
-function readSettings(): Settings {
+async function readSettings(): Promise<Settings> {
   const { env, versions } = process;
   const file = env['DOTENV_PATH'] || '.env'; // DOTENV_PATH is dotenv's own name for it.
-  const inFile = readDotenv(file);
+  const inFile = await readDotenv(file);
   // Don't count what Bun itself has loaded from .env into the environment.
   const isInEnv = (name: string) => !!unwrapValue(name, env[name]) && !(versions['bun'] && env[name] === inFile[name]);
   const valueOf = (name: string) => unwrapValue(name, isInEnv(name) ? env[name] : inFile[name]);
@@ -148,10 +148,10 @@ function readSettings(): Settings {
 }
 
 /** Reads a dotenv file. Reports one that cannot be read; one that does not exist has no settings. */
-function readDotenv(file: string): Record<string, string> {
+async function readDotenv(file: string): Promise<Record<string, string>> {
   let bytes = Buffer.alloc(0);
   try {
-    bytes = fs.readFileSync(file);
+    bytes = await fs.promises.readFile(file); // Not readFileSync(): a named pipe may block it, and with it all signals.
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') say(`Cannot read ${file}: ${reasonOf(error)}.`);
   }
@@ -210,7 +210,7 @@ function findProblem(name: CredentialName, value: string, file = ''): [predicate
   const [, form, remedy = ''] = references.find(([pattern]) => pattern.test(value)) ?? [];
   if (form) return [`is an unresolved reference (${form})`, remedy];
   const invisible = /[\p{C}\p{DI}]/u.exec(value)?.[0].codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0');
-  return invisible ? [`contains an invisible character (U+${invisible})`, 'Enter the value again.'] : undefined;
+  return invisible ? [`contains an invisible character (U+${invisible})`, 'Remove it.'] : undefined;
 }
 
 /**
@@ -495,7 +495,7 @@ async function post(server: Server, credentials: Credentials, onSent: () => void
   // Race 'close', too: a server that switches protocols causes no 'response'.
   const ends = ['response', 'close'].map((event) => once(request, event, { signal }));
   const [response]: IncomingMessage[] = await Promise.race(ends);
-  if (!response) throw interception(endpoint, 'closed the connection without a response');
+  if (!response) throw interception(endpoint, 'did not send a usable response');
   let body = '';
   for await (const chunk of addAbortSignal(signal, response.setEncoding('utf8')))
     if ((body += chunk).length > 2 ** 20) throw interception(endpoint, 'sent more than 1 MiB');
@@ -770,7 +770,7 @@ await Promise.race([main(untilSignal), untilSignal]).catch((error: unknown) => {
 // Flush stderr, then exit even if something is still running, such as a clipboard command that hangs.
 process.stderr.write('', () => {
   // After a signal, whose handler once() has removed, end by that signal: process.exit() waits for a name lookup, which
-  // may take half a minute. In raw mode, which a prompt sets, use process.exit() all the same: it restores the terminal.
+  // may take half a minute. In raw mode, which a prompt sets, use process.exit() all the same: it resets the terminal.
   const signal = (['SIGINT', 'SIGTERM'] as const).find((name) => !process.listenerCount(name));
   if (signal && !process.stdin.isRaw && process.platform !== 'win32') process.kill(process.pid, signal);
   process.exit();

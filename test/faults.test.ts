@@ -260,7 +260,7 @@ describe('the script after an unexpected response', { concurrency: 4 }, () => {
   it('reports a server that switches protocols', async () => {
     const switching = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n';
     const server = await startTcpServer((socket) => socket.once('data', () => socket.write(switching)));
-    await expectFailure(server, `HOST closed the connection without a response.\n${INTERCEPTED}`);
+    await expectFailure(server, `HOST did not send a usable response.\n${INTERCEPTED}`);
   });
 
   for (const access_token of [undefined, null, '', 42, ['a'], 'a\nb', 'caf\u00e9', '\u001b]52;c;AAAA\u0007'])

@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { type Socket, connect } from 'node:net';
+import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -225,6 +227,17 @@ describe('the script after a signal', { concurrency: 12, timeout: 120_000, skip:
         await terminal.see(seen);
         await interrupt(terminal, signal);
       });
+
+  const needsFifo = { skip: skipUnless('command -v mkfifo') };
+  it('ends the script at once while .env is a named pipe that nobody writes to: Ctrl-C', needsFifo, async () => {
+    const cwd = folder();
+    spawnSync('mkfifo', ['.env'], { cwd });
+    const opened = open(join(cwd, '.env'), 'w'); // Waits until the script opens it.
+    const terminal = new Terminal({ cwd });
+    const pipe = await opened;
+    await interrupt(terminal, signals[0]!);
+    await pipe.close();
+  });
 
   const newPid = ['unshare', '--pid', '--fork', '--kill-child', ...(isRoot ? [] : ['--user', '--map-root-user'])];
   const skip = skipUnless(`${newPid.join(' ')} true`);
