@@ -63,11 +63,9 @@ async function main(untilSignal: Promise<never>): Promise<void> {
       save(credentials, settings); // Keep what was typed: Zoom has not rejected it.
       throw error;
     });
-  let outcome = await tryCredentials();
-  while (outcome.kind === 'rejection') {
+  let outcome;
+  while ((outcome = await tryCredentials()).kind === 'rejection')
     credentials = await promptForSuspects(outcome, settings, credentials);
-    outcome = await tryCredentials();
-  }
   save(credentials, settings);
 
   if (flags.token) await print(`${outcome.token}\n`);
@@ -141,7 +139,7 @@ async function readSettings(): Promise<Settings> {
   const valueOf = (name: string) => unwrapValue(name, isInEnv(name) ? env[name] : inFile[name]);
   const credentials = Object.fromEntries(CREDENTIAL_NAMES.map((name) => [name, valueOf(name)])) as Credentials;
   for (const name of CREDENTIAL_NAMES) {
-    const [predicate, remedy = ''] = findProblem(name, credentials[name], isInEnv(name) ? '' : file) ?? [];
+    const [predicate, remedy = ''] = findProblem(name, credentials[name], isInEnv(name) ? '' : file);
     if (predicate) throw new Failure(2, `${name} in ${isInEnv(name) ? 'the environment' : file} ${predicate}.`, remedy);
   }
   return { credentials, zoomHost: valueOf('ZOOM_HOST') || 'zoom.us', isInEnv, file };
@@ -149,12 +147,11 @@ async function readSettings(): Promise<Settings> {
 
 /** Reads a dotenv file. Reports one that cannot be read; one that does not exist has no settings. */
 async function readDotenv(file: string): Promise<Record<string, string>> {
-  let bytes = Buffer.alloc(0);
-  try {
-    bytes = await fs.promises.readFile(file); // Not readFileSync(): a named pipe may block it, and with it all signals.
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') say(`Cannot read ${file}: ${reasonOf(error)}.`);
-  }
+  // Don't use readFileSync(): a named pipe may block it, and with it all signals.
+  const bytes = await fs.promises.readFile(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') say(`Cannot read ${file}: ${reasonOf(error)}.`);
+    return Buffer.alloc(0);
+  });
   // UTF-16 begins with a byte order mark, or has a NUL as its first or second byte.
   if (/^(fffe|feff|00|..00)/.test(bytes.toString('hex', 0, 2)))
     throw new Failure(2, `${file} is UTF-16, which dotenv cannot read.`, 'Save it as UTF-8.');
@@ -168,12 +165,12 @@ async function readDotenv(file: string): Promise<Record<string, string>> {
  */
 function unwrapValue(name: string, text = ''): string {
   const inside = text
-    .replace(/^[\s\p{C}\p{DI}\u2800]+|[\s\p{C}\p{DI}\u2800,;]+$/gu, '') // \u2800 is a blank Braille pattern.
+    .replace(/^[\s\p{C}\p{DI}\u2800]+|[\s\p{C}\p{DI}\u2800,;|]+$/gu, '') // \u2800 is a blank Braille pattern.
+    .replace(/^(?:[“”„«»‘’‚‹›]|<\w+>)(.*)(?:[“”„«»‘’‚‹›]|<\/\w+>)$/su, '$1') // Such as “…” or <td>…</td>.
     .replace(labelOf(name), '')
-    .replace(/^(?:(?:export|set)\s+)?(["'`])(.*)\1(?:\s+#.*)?$/su, '$2') // Such as `set "NAME=…"` or `"…" # note`.
-    .replace(/^[“”„«»‘’‚‹›](.*)[“”„«»‘’‚‹›]$/su, '$1');
+    .replace(/^(?:(?:export|set)\s+)?(["'`])(.*)\1(?:\s+#.*)?$/su, '$2'); // Such as `set "NAME=…"` or `"…" # note`.
   if (inside !== text) return unwrapValue(name, inside); // Quotes may surround a label, and follow one.
-  return PLACEHOLDER.test(text) ? '' : text;
+  return SAMPLE.test(text) || NO_VALUE.test(text) ? '' : text;
 }
 
 /** Returns a pattern for what labels a value, such as `export ZOOM_CLIENT_ID=`, `"client_id": `, or `Client ID: `. */
@@ -183,34 +180,41 @@ function labelOf(name: string): RegExp {
   // Allow a few words before the name, but no reference such as ${NAME} or $NAME.
   const before = String.raw`(?!\$(?:\{|\w+$))(?:\$env:)?[^=:"'\`“‘„«‹]{0,40}?`;
   // The name may be in quotes (\1), or end a quoted word, as in `"NAME": `. A separator, a space, or nothing follows.
-  return new RegExp(String.raw`^${before}(["'\`]?)${before}${words}(\1|["'\`](?=\s*[=:]))(\s*[=:：>*]+\s*|\s+|$)`, 'i');
+  const nameInQuotes = String.raw`(["'\`]?)${before}${words}(?:\1|["'\`](?=\s*[=:]))`;
+  return new RegExp(String.raw`^${before}${nameInQuotes}(?:\s*[=:：>*,|–—]+\s*|\s+(?:-\s+)?|$)`, 'i');
 }
 
-/** The words that samples have in place of a value, as in "your_client_id_here". */
+/** Words that stand in place of a value in samples, as in "your_client_id_here". */
 const SAMPLE_WORDS =
   'account|actual|add|api|app|change|client|copy|credentials?|enter|example|goes|here|id|insert|key|me|my|new|none|' +
   'null|oauth|paste|placeholder|put|replace|s2s|secret|server|set|tbd|the|this|to|todo|undefined|value|x|your|zoom';
-/** Matches what is not a value, such as "your_client_id_here", "<CLIENT_ID>", "xxxx", or a comment ("# …"). */
-const PLACEHOLDER = new RegExp(String.raw`^([^\p{L}\p{N}$]|${SAMPLE_WORDS})*$|^[<[].*[>\]]$|^(.)\2{3,}$|^# `, 'isu');
+const SAMPLE = new RegExp(`^(${SAMPLE_WORDS}|[^\\p{L}\\p{N}$])*$`, 'iu');
+/** Matches other texts that are no values: "<CLIENT_ID>", "xxxx", "# a comment", or "an introduction:". */
+const NO_VALUE = /^[<[].*[>\]]$|^(.)\1{3,}$|^(#|\/\/) |\s\w+:$/isu;
+/** Matches more than one value: a row of a table, or the name of a credential in the middle, as in JSON on one line. */
+const SEVERAL_VALUES = /[\w-]{16,}[\s,;|"']+[\w-]{16,}|(account|client)[\s_-]?(id|secret)["'`]?\s*[=:]/i;
 
 /**
  * Finds out why a value cannot be right.
  * @param file the dotenv file that it comes from, or an empty string
  * @returns the predicate of a sentence about the value, and the remedy
  */
-function findProblem(name: CredentialName, value: string, file = ''): [predicate: string, remedy: string] | undefined {
+function findProblem(name: CredentialName, value: string, file = ''): [] | [predicate: string, remedy: string] {
   const other = CREDENTIAL_NAMES.find((candidate) => candidate !== name && labelOf(candidate).test(value));
   if (other) return [`is labeled ${other}`, 'Correct the value or its label.'];
-  const references: [pattern: RegExp, form: string, remedy: string][] = [
-    [/^op:\/\//i, 'op://…', `Run this command through: op run${file && ` --env-file=${quoteForShell(file)}`} --`],
-    [/^encrypted:/, 'encrypted:…', 'Run this command through: dotenvx run --'],
-    [/^\$(\{.*\}|\(.*\)|[A-Z_][A-Z\d_]*)$/s, '$…', 'Set it to the value itself.'],
-    [/^(\{\{|ENC\[|%\w+%$|(vault|\$env):|\w[\w+.-]*:\/\/)/i, 'or a URL', 'Set it to the value itself.'],
+  const opRun = `op run${file && ` --env-file=${quoteForShell(file)}`} --`;
+  const codePoint = /[\p{C}\p{DI}]/u.exec(value)?.[0].codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0');
+  const problems: [pattern: RegExp, predicate: string, remedy: string][] = [
+    [/^op:\/\//i, 'is an unresolved reference (op://…)', `Run this command through: ${opRun}`],
+    [/^encrypted:/, 'is an unresolved reference (encrypted:…)', 'Run this command through: dotenvx run --'],
+    [/^\$(\{.*\}|\(.*\)|env:.*|[A-Z_][A-Z\d_]*)$/s, 'is an unresolved reference ($…)', 'Set the value itself.'],
+    [/^(\{\{|ENC\[|%\w+%$|vault:|\w[\w+.-]*:\/\/)/i, 'is an unresolved reference or a URL', 'Set the value itself.'],
+    [/^(export )?[A-Z\d]+(_[A-Z\d]+)+=/, 'sets another variable', 'Correct the value or its label.'],
+    [SEVERAL_VALUES, 'contains more than one value', 'Keep only one.'],
+    [/[\p{C}\p{DI}]/u, `contains an invisible character (U+${codePoint})`, 'Remove it.'],
   ];
-  const [, form, remedy = ''] = references.find(([pattern]) => pattern.test(value)) ?? [];
-  if (form) return [`is an unresolved reference (${form})`, remedy];
-  const invisible = /[\p{C}\p{DI}]/u.exec(value)?.[0].codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0');
-  return invisible ? [`contains an invisible character (U+${invisible})`, 'Remove it.'] : undefined;
+  const [, ...problem] = problems.find(([pattern]) => pattern.test(value)) ?? [];
+  return problem;
 }
 
 /**
@@ -260,11 +264,9 @@ async function promptForMissing({ credentials, file }: Settings, { marketplace }
   const problem = `Missing credentials: ${joinNames(missing)}.\nLooked in the environment and in ${place}.`;
   const whyNot = whyNoPrompt();
   if (whyNot) throw new Failure(2, problem, `Set them in either place. Cannot prompt, because ${whyNot}.`);
-  const lines = [
-    problem,
-    `Find your credentials at ${marketplace} under\nDeveloper (or Manage) > Created apps > your app > App Credentials.`,
-    'No app yet? Choose Developer > Develop > Build App > Server-to-Server OAuth App.',
-  ];
+  const path = 'Developer (or Manage) > Created apps > your app > App Credentials';
+  const noApp = 'No app yet? Choose Developer > Develop > Build App > Server-to-Server OAuth App.';
+  const lines = [problem, `Find your credentials at ${marketplace} under\n${path}.`, noApp];
   if (missing.length > 1) lines.push('You can paste them all at once, one per line, in the order listed above.');
   return promptFor(missing, credentials, lines);
 }
@@ -300,22 +302,26 @@ async function promptFor(names: readonly CredentialName[], current: Credentials,
   const [{ default: prompts }, readline] = await Promise.all([import('prompts'), import('node:readline')]);
   const { close, ...streams } = createLineEditor(readline);
   const questions = names.map((name) => {
-    const type = name === 'ZOOM_CLIENT_SECRET' ? ('password' as const) : ('text' as const);
     const format = (text: string) => unwrapValue(name, text);
     const validate = (text: string) => {
-      const [predicate] = findProblem(name, format(text)) ?? [];
+      const [predicate] = findProblem(name, format(text));
       return predicate ? `This ${predicate}. Press Ctrl-U to start over.` : format(text) !== '' || 'Enter a value.';
     };
-    return { name, message: name, type, initial: current[name], format, validate, ...streams };
+    return { type: 'text' as const, name, message: name, initial: current[name], format, validate, ...streams };
   });
   const onCancel = () => Promise.reject(new Failure(130, 'Cancelled.'));
   return { ...current, ...(await prompts(questions, { onCancel }).finally(close)) };
 }
 
+/** Masks the client secret at its own prompt, and a text that may contain it at any other. */
+const mask = (name: string, text: string) =>
+  /secret/i.test(name + text) || SEVERAL_VALUES.test(unwrapValue(name, text)) ? '*'.repeat(text.length) : text;
+
 /**
  * The private fields of a text prompt that createLineEditor() reads: whether it is new, its message, its value, and
- * whether it has refused that value. createLineEditor() also sets `error`, whether the reason is shown, and
- * `cursorOffset`, where the cursor is, counted from the end of the value. package.json pins the version of prompts.
+ * whether it has refused that value. createLineEditor() also sets three: `transform`, which renders the value; `error`,
+ * whether the reason is shown; and `cursorOffset`, where the cursor is, counted from the end of the value. package.json
+ * pins the version of prompts.
  */
 type TextPrompt = { firstRender: boolean; msg: string; value: string; red: boolean; render(): void };
 
@@ -348,8 +354,11 @@ function createLineEditor({ createInterface, emitKeypressEvents }: typeof import
   function onRender(this: TextPrompt) {
     if (!this.firstRender && !this.red) return;
     prompt = this;
+    // Mask secrets. Set the value again, so that the default value, which is shown in its place, is masked as well.
+    if (this.firstRender)
+      Object.assign(this, { transform: { render: (text: string) => mask(this.msg, text) }, value: '' });
     while (queue[0]?.trim() === '') queue.shift(); // Skip the blank lines of a paste.
-    // After a value was refused (a prompt's message is its name), let the user edit it, and drop the rest of a paste.
+    // After a value was refused, let the user edit it, and drop the rest of a paste.
     if (this.red && unwrapValue(this.msg, this.value)) {
       queue.length = 0;
       ['e', 'u'].forEach((name) => editor.write(null, { ctrl: true, name })); // Ctrl-E and Ctrl-U clear the line.
@@ -360,8 +369,8 @@ function createLineEditor({ createInterface, emitKeypressEvents }: typeof import
   }
   const onKey = (text = '', { ctrl = false, name = '', ...rest }: import('node:readline').Key) => {
     isCancelled ||= name === 'escape' || (ctrl && /^[cd]$/.test(name));
-    // Treat a Tab after a label as a space, as in a row copied from a table. Ignore any other control character.
-    const isSpace = name === 'tab' && /(account|client)[\s_-]?(id|secret)\W*$/i.test(editor.line);
+    // Treat a Tab after a label or an ID as a space, as in a row copied from a table. Ignore other control characters.
+    const isSpace = name === 'tab' && /((account|client)[\s_-]?(id|secret)|[\w-]{16})\W*$/i.test(editor.line);
     if (ctrl && name === 'u') editor.write(null, { ctrl, name: 'e' }); // Clear the whole line, not just a part.
     if (!isCancelled) editor.write(isSpace ? ' ' : text.replace(/[\p{Cc}\u2028\u2029]/gu, ''), { ctrl, name, ...rest });
     update();
@@ -611,8 +620,7 @@ async function certificateFailure(code: string, { endpoint, proxy, hint }: Serve
   const request = proxy?.protocol === 'https:' && https.get(proxy.origin, { signal: AbortSignal.timeout(5_000) });
   const isProxy = request && (await once(request, 'response').catch((error) => error.code)) === code;
   const peer = isProxy ? `the proxy ${proxy?.host}` : endpoint.host;
-  const sentence = (predicate: string) =>
-    `The certificate of ${peer} ${predicate} (${code}). Your credentials were not sent.`;
+  const sentence = (fault: string) => `The certificate of ${peer} ${fault} (${code}). Your credentials were not sent.`;
   const clock = 'Check the date and time on this computer.';
   if (/EXPIRED|NOT_YET_VALID/.test(code)) return new Failure(1, sentence('has expired or is not valid yet'), clock);
   if (/ALTNAME/.test(code) && !isProxy) return interception(endpoint, `sent a wrong certificate (${code})`);
@@ -632,12 +640,11 @@ function diagnose(text: string, marketplace: string): { suspects: readonly Crede
   const mismatch = `${clientId} or ${clientSecret} is wrong, or they belong to different apps.`;
   const wrongType = 'The app is not a Server-to-Server OAuth app, or is not activated.';
   const compare = `with App Credentials at ${marketplace}.`;
-  const activation = `Activation page at ${marketplace}.`;
   const causes: [pattern: RegExp, suspects: readonly CredentialName[], problem: string, remedy: string][] = [
     [/by admin|\b4738\b/i, [], 'An administrator has disabled the app.', 'Ask an administrator to allow it again.'],
     [/\bowner\b|\b4735\b/i, [], 'The owner of the app no longer exists.', `Assign a new owner at ${marketplace}.`],
-    [/disabled|\b4717\b/i, client, `The app with this ${clientId} is disabled.`, `Activate it on its ${activation}`],
-    [/grant.type|\b4705\b/i, client, wrongType, `Check its type and its ${activation}`],
+    [/disabled|\b4717\b/i, client, `The app with this ${clientId} is disabled.`, `Activate it at ${marketplace}.`],
+    [/grant.type|\b4705\b/i, client, wrongType, `Check its type and activation at ${marketplace}.`],
     [/invalid.client|client.(id|secret)|\b470[246]\b/i, client, mismatch, `Compare both ${compare}`],
     // Use these only if Zoom says nothing more specific.
     [/"(bad |invalid_)request"/i, [accountId], `${accountId} is probably wrong.`, `Compare it ${compare}`],
@@ -662,8 +669,7 @@ async function present({ token, scopes, expires }: TokenResponse, { marketplace 
   await print(['', heading, '-'.repeat(54), token, '', 'Scopes:', '-------', ...scopes, ''].join('\n'));
 
   const notes = whyNotCopied ? [`Cannot use the clipboard (${whyNotCopied}).`, await copyByTerminal(token)] : [];
-  const noScopes = 'The token has no scopes. New scopes take a few seconds: run s2s again soon.';
-  if (!scopes.length) notes.push(noScopes, `Otherwise, add some at ${marketplace}.`);
+  if (!scopes.length) notes.push('The token has no scopes.', `Add some at ${marketplace} and run s2s again.`);
   if (expires) notes.push(`Expires at ${clockTime(expires)}.`);
   if (notes.length && process.stdout.isTTY && process.stderr.isTTY) say(''); // Separate them from the scopes.
   notes.forEach(say);

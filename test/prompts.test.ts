@@ -190,6 +190,15 @@ describe('prompts', { concurrency: 4 }, () => {
     },
     { name: 'another label', keys: `Client ID: ${ZOOM_CLIENT_ID}`, complaint: 'This is labeled ZOOM_CLIENT_ID.' },
     { name: 'a reference', keys: 'op://vault/item/field', complaint: 'This is an unresolved reference (op://…).' },
+    { name: 'another name', keys: 'export ZOOM_HOST=zoom.us', complaint: 'This sets another variable.' },
+    { name: 'the label of the secret', keys: otherLines[1]!, complaint: 'This is labeled ZOOM_CLIENT_SECRET.' },
+    { name: 'more values beside it', keys: values.join('\t'), complaint: 'This contains more than one value.' },
+    { name: 'commas and more values', keys: values.join(', '), complaint: 'This contains more than one value.' },
+    {
+      name: 'more values, as JSON on one line',
+      keys: JSON.stringify(ACCOUNT).replaceAll('ZOOM_', '').toLowerCase(),
+      complaint: 'This contains more than one value.',
+    },
   ])
     it(`refuse a value with ${name}, and the rest of its paste`, inTerminal, async () => {
       const cwd = folder();
@@ -200,6 +209,7 @@ describe('prompts', { concurrency: 4 }, () => {
       terminal.type(`${ctrl('U')}${ZOOM_ACCOUNT_ID}${rest}`);
       assert.equal(await terminal.end(), 0);
       assert.equal(dotenv(cwd), DOTENV);
+      assert.ok(!terminal.raw.toLowerCase().includes(ZOOM_CLIENT_SECRET.slice(0, 9).toLowerCase()));
     });
 
   for (const { keys, complaint, key, shown } of [

@@ -206,7 +206,7 @@ describe('the script with a token', { concurrency: 4 }, () => {
       expectRun(await runWith({ ...TOKEN_RESPONSE, scope }), {
         code: 0,
         stdout: output('Zoom Server-to-Server Oauth token:', []),
-        stderr: /\nThe token has no scopes\. [^\n]*\.\nOtherwise, add some at https:\/\/marketplace\.zoom\.us\/\.\n/,
+        stderr: /\nThe token has no scopes\.\nAdd some at https:\/\/marketplace\.zoom\.us\/ and run s2s again\.\n/,
       });
     });
 

@@ -46,6 +46,10 @@ const LABELS = [
   'Title Name：VALUE',
   'set "NAME=VALUE"',
   'NAME="VALUE" # note',
+  '| Title Name | VALUE |',
+  'Title Name,VALUE',
+  'Title Name – VALUE',
+  'Title Name - VALUE',
   '“NAME=VALUE”',
   '"NAME=VALUE"',
 ];
@@ -53,7 +57,19 @@ const LABELS = [
 const SURROUNDINGS = [
   ...[' VALUE ', '\tVALUE\t', 'VALUE\r', '\u00a0VALUE\u3000', '\u2028VALUE\u2003', '\ufeffVALUE', 'VALUE\u200b'],
   ...['\u200e\u2066VALUE\u2069', '\u00adVALUE\ue000', '\u2800VALUE\u3164', '"VALUE"', "'VALUE'", '`VALUE`', '“VALUE”'],
-  ...['„VALUE“', '«VALUE»', '‘VALUE’', '‹VALUE›', 'VALUE,', 'VALUE;', '" VALUE ", ', "'“VALUE”';\u200b", ...LABELS],
+  ...[
+    '„VALUE“',
+    '«VALUE»',
+    '‘VALUE’',
+    '‹VALUE›',
+    '<td>VALUE</td>',
+    '<camelName>VALUE</camelName>',
+    'VALUE,',
+    'VALUE;',
+    '" VALUE ", ',
+    "'“VALUE”';\u200b",
+    ...LABELS,
+  ],
 ];
 
 /** What is not a value: placeholders of samples, and labels without a value. */
@@ -64,6 +80,8 @@ const PLACEHOLDERS = [
   ...[
     'undefined',
     '# secret',
+    '// secret',
+    'Here you are:',
     '""',
     '“”',
     'NAME=your_secret,',
@@ -87,22 +105,21 @@ const REFERENCES = [
     remedy: 'Run this command through: dotenvx run --',
   },
   {
-    texts: ['${OTHER}', '$OTHER', '$NAME', '${NAME:-default}', '$(op read op://vault/item/field)'],
+    texts: ['${OTHER}', '$OTHER', '$env:OTHER', '$NAME', '${NAME:-default}', '$(op read op://vault/item/field)'],
     problem: 'is an unresolved reference ($…)',
-    remedy: 'Set it to the value itself.',
+    remedy: 'Set the value itself.',
   },
   {
     texts: [
       '{{ op://vault/item/field }}',
       '%OTHER%',
-      '$env:OTHER',
       'vault:zoom#id',
       'ENC[AES256_GCM,data:x]',
       'awsssm://x',
       'https://marketplace.zoom.us/',
     ],
-    problem: 'is an unresolved reference (or a URL)',
-    remedy: 'Set it to the value itself.',
+    problem: 'is an unresolved reference or a URL',
+    remedy: 'Set the value itself.',
   },
 ];
 
@@ -217,6 +234,7 @@ describe('values', { concurrency: 4 }, () => {
   }
 
   const mistakes = [
+    { text: 'ZOOM_HOST=zoom.us', problem: 'sets another variable', remedy: 'Correct the value or its label.' },
     ...REFERENCES.map(({ texts: [text = ''], ...expected }) => ({ text, ...expected })),
     ...['NAME=VALUE', '"NAME": "VALUE",', "'snake_name' => 'VALUE',", 'Title Name: VALUE'].map((pattern, i) => ({
       text: fill(pattern, NAMES[i % 2]!),
