@@ -30,14 +30,14 @@ Example, for an app with the scope user:read:list_users:admin:
   curl -H "Authorization: Bearer $(npx tsx s2s.ts --token)" \\
     https://api.zoom.us/v2/users
 
-Settings, from the environment or .env, where s2s saves typed credentials:
+Settings, read from the environment or .env (s2s saves what you type in .env):
   ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET
   ZOOM_HOST                zoom.us (default), zoomgov.com (API: api.zoomgov.com)
 
 Other environment variables:
   DOTENV_PATH              a file to use instead of .env
   NODE_ENV                 if "production", nothing is saved
-  HTTPS_PROXY, NO_PROXY    proxy, and hosts that bypass it (Node 22.21+, 24.5+)
+  HTTPS_PROXY, NO_PROXY    proxy, and hosts to bypass it (Node 22.21+ or 24.5+)
   NODE_USE_SYSTEM_CA       if 1, trust the system's CAs (Node 22.19+ or 24.6+)
   NODE_EXTRA_CA_CERTS      a PEM file with more CA certificates to trust
 
@@ -58,6 +58,7 @@ async function main(untilSignal: Promise<never>): Promise<void> {
   const onSent = () => void (willCopy && import('clipboardy').catch(() => {}));
 
   let credentials = await promptForMissing(settings, server);
+  // Race untilSignal here, too: what was typed has to be saved before the process exits.
   const tryCredentials = () =>
     Promise.race([requestToken(server, credentials, onSent), untilSignal]).catch((error: unknown) => {
       save(credentials, settings); // Keep what was typed: Zoom has not rejected it.
@@ -100,7 +101,8 @@ type Settings = { credentials: Credentials; zoomHost: string; isInEnv: (name: st
 
 /**
  * Where to request the token, and how to get there.
- * @property marketplace where the apps of that Zoom are managed
+ * @property marketplace the URL of the Marketplace where the apps are managed
+ * @property proxy the URL of the proxy
  * @property agent connects through the proxy
  * @property hint what to check if connecting fails
  */
@@ -109,7 +111,7 @@ type Server = { endpoint: URL; marketplace: string; proxy?: URL; agent?: https.A
 /** How a request ends, unless it throws a Failure. */
 type Outcome = TokenResponse | Rejection | TransientError;
 type TokenResponse = { kind: 'token'; token: string; scopes: string[]; expires: Date | undefined; json: object };
-/** Zoom does not accept the request, mostly because of the credentials. */
+/** Zoom does not accept the request, usually because of the credentials. */
 type Rejection = { kind: 'rejection'; suspects: readonly CredentialName[]; lines: string[] };
 /** Another attempt may succeed, after `wait` seconds if the server said so. `problem` ends without a period. */
 type TransientError = { kind: 'transient'; problem: string; details: string[]; wait?: number | undefined };
@@ -167,19 +169,20 @@ function unwrapValue(name: string, text = ''): string {
   const inside = text
     .replace(/^[\s\p{C}\p{DI}\u2800]+|[\s\p{C}\p{DI}\u2800,;|]+$/gu, '') // \u2800 is a blank Braille pattern.
     .replace(/^(?:[“”„«»‘’‚‹›]|<\w+>)(.*)(?:[“”„«»‘’‚‹›]|<\/\w+>)$/su, '$1') // Such as “…” or <td>…</td>.
-    .replace(labelOf(name), '')
+    .replace(labelPattern(name), '')
     .replace(/^(?:(?:export|set)\s+)?(["'`])(.*)\1(?:\s+#.*)?$/su, '$2'); // Such as `set "NAME=…"` or `"…" # note`.
   if (inside !== text) return unwrapValue(name, inside); // Quotes may surround a label, and follow one.
   return SAMPLE.test(text) || NO_VALUE.test(text) ? '' : text;
 }
 
 /** Returns a pattern for what labels a value, such as `export ZOOM_CLIENT_ID=`, `"client_id": `, or `Client ID: `. */
-function labelOf(name: string): RegExp {
+function labelPattern(name: string): RegExp {
   // Match ZOOM_HOST in full only: "localhost:3000" has no label.
   const words = name === 'ZOOM_HOST' ? name : name.replace('ZOOM_', '').replace('_', String.raw`[\s_-]?`);
   // Allow a few words before the name, but no reference such as ${NAME} or $NAME.
   const before = String.raw`(?!\$(?:\{|\w+$))(?:\$env:)?[^=:"'\`“‘„«‹]{0,40}?`;
-  // The name may be in quotes (\1), or end a quoted word, as in `"NAME": `. A separator, a space, or nothing follows.
+  // The name may be in quotes (\1). Only its closing quote is left, as in `NAME": "…`, if unwrapValue() has dropped the
+  // outer two of `"NAME": "…"` as quotes around a value. A separator, a space, or nothing follows.
   const nameInQuotes = String.raw`(["'\`]?)${before}${words}(?:\1|["'\`](?=\s*[=:]))`;
   return new RegExp(String.raw`^${before}${nameInQuotes}(?:\s*[=:：>*,|–—]+\s*|\s+(?:-\s+)?|$)`, 'i');
 }
@@ -189,7 +192,7 @@ const SAMPLE_WORDS =
   'account|actual|add|api|app|change|client|copy|credentials?|enter|example|goes|here|id|insert|key|me|my|new|none|' +
   'null|oauth|paste|placeholder|put|replace|s2s|secret|server|set|tbd|the|this|to|todo|undefined|value|x|your|zoom';
 const SAMPLE = new RegExp(`^(${SAMPLE_WORDS}|[^\\p{L}\\p{N}$])*$`, 'iu');
-/** Matches other texts that are no values: "<CLIENT_ID>", "xxxx", "# a comment", or "an introduction:". */
+/** Matches other texts that are not values: "<CLIENT_ID>", "xxxx", "# a comment", or "an introduction:". */
 const NO_VALUE = /^[<[].*[>\]]$|^(.)\1{3,}$|^(#|\/\/) |\s\w+:$/isu;
 /** Matches more than one value: a row of a table, or the name of a credential in the middle, as in JSON on one line. */
 const SEVERAL_VALUES = /[\w-]{16,}[\s,;|"']+[\w-]{16,}|(account|client)[\s_-]?(id|secret)["'`]?\s*[=:]/i;
@@ -200,7 +203,7 @@ const SEVERAL_VALUES = /[\w-]{16,}[\s,;|"']+[\w-]{16,}|(account|client)[\s_-]?(i
  * @returns the predicate of a sentence about the value, and the remedy
  */
 function findProblem(name: CredentialName, value: string, file = ''): [] | [predicate: string, remedy: string] {
-  const other = CREDENTIAL_NAMES.find((candidate) => candidate !== name && labelOf(candidate).test(value));
+  const other = CREDENTIAL_NAMES.find((candidate) => candidate !== name && labelPattern(candidate).test(value));
   if (other) return [`is labeled ${other}`, 'Correct the value or its label.'];
   const opRun = `op run${file && ` --env-file=${quoteForShell(file)}`} --`;
   const codePoint = /[\p{C}\p{DI}]/u.exec(value)?.[0].codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0');
@@ -209,7 +212,7 @@ function findProblem(name: CredentialName, value: string, file = ''): [] | [pred
     [/^encrypted:/, 'is an unresolved reference (encrypted:…)', 'Run this command through: dotenvx run --'],
     [/^\$(\{.*\}|\(.*\)|env:.*|[A-Z_][A-Z\d_]*)$/s, 'is an unresolved reference ($…)', 'Set the value itself.'],
     [/^(\{\{|ENC\[|%\w+%$|vault:|\w[\w+.-]*:\/\/)/i, 'is an unresolved reference or a URL', 'Set the value itself.'],
-    [/^(export )?[A-Z\d]+(_[A-Z\d]+)+=/, 'sets another variable', 'Correct the value or its label.'],
+    [/^(export )?[A-Z]{3,}_[A-Z_]{3,}=/, 'sets another variable', 'Correct the value or its label.'],
     [SEVERAL_VALUES, 'contains more than one value', 'Keep only one.'],
     [/[\p{C}\p{DI}]/u, `contains an invisible character (U+${codePoint})`, 'Remove it.'],
   ];
@@ -218,7 +221,7 @@ function findProblem(name: CredentialName, value: string, file = ''): [] | [pred
 }
 
 /**
- * Returns where to request the token. Only Zoom, Zoom for Government and, for the tests and the demo, this machine are
+ * Returns where to request the token. Only Zoom, Zoom for Government, and (for the tests and the demo) this machine are
  * allowed, so that the credentials cannot end up anywhere else.
  */
 function findServer({ zoomHost, isInEnv, file }: Settings): Server {
@@ -247,6 +250,7 @@ function findRoute({ protocol }: URL): Pick<Server, 'agent' | 'proxy' | 'hint'> 
     if (!/^https?:\/\/[^/?#]+\/$/.test(proxy.href)) throw new Error('not a proxy');
     const agent = new https.Agent({ proxyEnv: { HTTPS_PROXY: proxy.href, NO_PROXY } });
     const hint = `Check ${variable}, NO_PROXY, your VPN, and your firewall.`;
+    // Check for support only now, so that every version reports an invalid URL. The flag came with proxyEnv.
     if (process.allowedNodeEnvironmentFlags.has('--use-env-proxy')) return { agent, proxy, hint };
     return { hint: `${variable} needs Node 22.21+ or 24.5+.` };
   } catch {
@@ -273,10 +277,10 @@ async function promptForMissing({ credentials, file }: Settings, { marketplace }
 
 /** Returns the credentials after a rejection, prompting for those that may be wrong. */
 async function promptForSuspects({ suspects, lines }: Rejection, settings: Settings, current: Credentials) {
-  const overridden = suspects.filter(settings.isInEnv);
+  const fromEnv = suspects.filter(settings.isInEnv);
   const advice = `If a value there is wrong, correct or unset it; s2s can change only ${settings.file}.`;
-  if (overridden.length) lines.push(`The environment sets ${joinNames(overridden)}.`, advice);
-  const names = suspects.filter((name) => !overridden.includes(name));
+  if (fromEnv.length) lines.push(`The environment sets ${joinNames(fromEnv)}.`, advice);
+  const names = suspects.filter((name) => !fromEnv.includes(name));
   if (!names.length || whyNoPrompt()) throw new Failure(1, ...lines);
   const credentials = await promptFor(names, current, [...lines, 'Press Enter to keep the current value.']);
   if (!isDeepStrictEqual(credentials, current)) return credentials;
@@ -298,16 +302,17 @@ function whyNoPrompt(): string | undefined {
 async function promptFor(names: readonly CredentialName[], current: Credentials, lines: string[]) {
   process.stdin.setRawMode(true); // Before anything else, so that a secret pasted early is not echoed.
   lines.forEach(say);
-  if (process.env['NO_COLOR']) process.env['NODE_DISABLE_COLORS'] = '1'; // kleur, which colors prompts, looks for that.
+  // kleur, which colors the prompts, checks only NODE_DISABLE_COLORS.
+  if (process.env['NO_COLOR']) process.env['NODE_DISABLE_COLORS'] = '1';
   const [{ default: prompts }, readline] = await Promise.all([import('prompts'), import('node:readline')]);
-  const { close, ...streams } = createLineEditor(readline);
+  const { close, ...options } = createLineEditor(readline);
   const questions = names.map((name) => {
     const format = (text: string) => unwrapValue(name, text);
     const validate = (text: string) => {
       const [predicate] = findProblem(name, format(text));
       return predicate ? `This ${predicate}. Press Ctrl-U to start over.` : format(text) !== '' || 'Enter a value.';
     };
-    return { type: 'text' as const, name, message: name, initial: current[name], format, validate, ...streams };
+    return { type: 'text' as const, name, message: name, initial: current[name], format, validate, ...options };
   });
   const onCancel = () => Promise.reject(new Failure(130, 'Cancelled.'));
   return { ...current, ...(await prompts(questions, { onCancel }).finally(close)) };
@@ -319,9 +324,9 @@ const mask = (name: string, text: string) =>
 
 /**
  * The private fields of a text prompt that createLineEditor() reads: whether it is new, its message, its value, and
- * whether it has refused that value. createLineEditor() also sets three: `transform`, which renders the value; `error`,
- * whether the reason is shown; and `cursorOffset`, where the cursor is, counted from the end of the value. package.json
- * pins the version of prompts.
+ * whether it has refused that value. createLineEditor() also sets `transform`, which renders the value, `error`, which
+ * tells whether the reason is shown, and `cursorOffset`, the position of the cursor, counted from the end of the value.
+ * package.json pins the version of prompts.
  */
 type TextPrompt = { firstRender: boolean; msg: string; value: string; red: boolean; render(): void };
 
@@ -335,7 +340,8 @@ type TextPrompt = { firstRender: boolean; msg: string; value: string; red: boole
  * @returns options for every prompt, and close(), which releases the terminal
  */
 function createLineEditor({ createInterface, emitKeypressEvents }: typeof import('node:readline')) {
-  // prompts only listens for the 'keypress' events of its stdin. The output discards what readline would print.
+  // prompts listens only for 'keypress' events on its stdin, and the editor gets its keys from write(): no data flows
+  // through either input. The output discards what readline would print.
   const [promptInput, input, output] = [new PassThrough(), new PassThrough(), new PassThrough().resume()];
   const editor = createInterface({ input, output, terminal: true, historySize: 0 });
   const queue: string[] = [];
@@ -354,17 +360,20 @@ function createLineEditor({ createInterface, emitKeypressEvents }: typeof import
   function onRender(this: TextPrompt) {
     if (!this.firstRender && !this.red) return;
     prompt = this;
-    // Mask secrets. Set the value again, so that the default value, which is shown in its place, is masked as well.
+    // Mask secrets. Set the value after `transform`, although it is empty: its setter renders the default value, which
+    // prompts shows in its place, through the mask.
     if (this.firstRender)
       Object.assign(this, { transform: { render: (text: string) => mask(this.msg, text) }, value: '' });
     while (queue[0]?.trim() === '') queue.shift(); // Skip the blank lines of a paste.
-    // After a value was refused, let the user edit it, and drop the rest of a paste.
+    // After a refused line that holds a value, drop the rest of the paste, and let the user edit that line. After one
+    // that holds none, such as "Account ID" on a line of its own, go on with the next line of the paste.
     if (this.red && unwrapValue(this.msg, this.value)) {
       queue.length = 0;
       ['e', 'u'].forEach((name) => editor.write(null, { ctrl: true, name })); // Ctrl-E and Ctrl-U clear the line.
       editor.write(this.value);
     }
-    // Wait until prompts has rendered this.
+    // Once prompts has rendered this, take what is already there, except for the line just refused: an update would
+    // hide the reason.
     if (isCancelled || queue.length || (editor.line && editor.line !== this.value)) setImmediate(update);
   }
   const onKey = (text = '', { ctrl = false, name = '', ...rest }: import('node:readline').Key) => {
@@ -406,7 +415,7 @@ function save(credentials: Credentials, { credentials: previous, file }: Setting
     for (const name of typed) text = setValue(text, name, credentials[name]);
     const saved = typed.filter((name) => parse(Buffer.from(text, 'latin1'))[name] === credentials[name]);
     const unsaved = typed.filter((name) => !saved.includes(name));
-    if (unsaved.length) say(`Cannot save ${joinNames(unsaved)} in ${file}: dotenv would not read it back unchanged.`);
+    if (unsaved.length) say(`Cannot save ${joinNames(unsaved)} in ${file}: dotenv would read back something else.`);
     if (!saved.length) return;
     replaceFile(target, text, stats);
     say(`Saved ${joinNames(saved)} in ${file}.`);
@@ -500,10 +509,10 @@ async function post(server: Server, credentials: Credentials, onSent: () => void
   const request = (endpoint.protocol === 'http:' ? await import('node:http') : https).request(endpoint, options);
   request.once('finish', onSent).on('error', () => {}); // events.once(), below, reports the error.
   request.end(new URLSearchParams({ grant_type: 'account_credentials', account_id }).toString());
-  // Give the signal to once(), too: the request ignores it while a proxy opens the tunnel (Node 22 to 26).
-  // Race 'close', too: a server that switches protocols causes no 'response'.
-  const ends = ['response', 'close'].map((event) => once(request, event, { signal }));
-  const [response]: IncomingMessage[] = await Promise.race(ends);
+  // Also give the signal to once(): the request ignores it while a proxy opens the tunnel (Node 22 to 26).
+  // Race 'close', too: a server that switches protocols causes no 'response'. 'close' comes without a response.
+  const events = ['response', 'close'].map((event) => once(request, event, { signal }));
+  const [response]: IncomingMessage[] = await Promise.race(events);
   if (!response) throw interception(endpoint, 'did not send a usable response');
   let body = '';
   for await (const chunk of addAbortSignal(signal, response.setEncoding('utf8')))
@@ -517,7 +526,7 @@ function interception({ host, origin }: URL, what: string): Failure {
   return new Failure(1, `${host} ${what}.`, who, `Open ${origin}/ in a browser, or try another network.`);
 }
 
-/** The statuses that `curl --retry` retries, and those with which Cloudflare reports that a customer's server fails. */
+/** The statuses that `curl --retry` retries, and Cloudflare's 520 to 524, which mean that the origin server failed. */
 const RETRYABLE = [408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524];
 
 /** @throws a Failure for a response that is neither a token, nor a rejection, nor worth another attempt */
@@ -538,7 +547,7 @@ function interpretResponse(response: IncomingMessage, body: string, server: Serv
 
   const problem = `${endpoint.host} answered with ${statement}`;
   const wait = parseRetryAfter(headers['retry-after']);
-  // Retry if a web page has a 5xx status, as a load balancer's does, but not a 4xx, as a captive portal's does.
+  // Retry if a web page has a 5xx status, as a load balancer's does, but not a 4xx one, as a captive portal's does.
   if (RETRYABLE.includes(status) && !(isPage && status < 500)) return { kind: 'transient', problem, details, wait };
   if (status >= 300 && status < 400 && headers.location)
     throw interception(endpoint, `answered with a redirect to ${excerpt(headers.location)} (${status})`);
@@ -616,14 +625,14 @@ async function classifyError(error: unknown, server: Server): Promise<TransientE
  * @param code from OpenSSL or Node
  */
 async function certificateFailure(code: string, { endpoint, proxy, hint }: Server): Promise<Failure> {
-  // The error does not say whose certificate it is. If connecting to the proxy alone fails alike, it is the proxy's.
+  // The error does not say whose certificate it is: the proxy's, if connecting only to the proxy fails in the same way.
   const request = proxy?.protocol === 'https:' && https.get(proxy.origin, { signal: AbortSignal.timeout(5_000) });
   const isProxy = request && (await once(request, 'response').catch((error) => error.code)) === code;
   const peer = isProxy ? `the proxy ${proxy?.host}` : endpoint.host;
   const sentence = (fault: string) => `The certificate of ${peer} ${fault} (${code}). Your credentials were not sent.`;
   const clock = 'Check the date and time on this computer.';
   if (/EXPIRED|NOT_YET_VALID/.test(code)) return new Failure(1, sentence('has expired or is not valid yet'), clock);
-  if (/ALTNAME/.test(code) && !isProxy) return interception(endpoint, `sent a wrong certificate (${code})`);
+  if (/ALTNAME/.test(code) && !isProxy) return interception(endpoint, `sent the wrong certificate (${code})`);
   if (/ALTNAME/.test(code)) return new Failure(1, sentence('is for another host'), hint);
   const remedy = `If your company inspects TLS traffic, set NODE_USE_SYSTEM_CA=1 (Node 22.19+ or
 24.6+), or set NODE_EXTRA_CA_CERTS to a file with your company's CA certificate.`;
@@ -639,16 +648,16 @@ function diagnose(text: string, marketplace: string): { suspects: readonly Crede
   const client = [clientId, clientSecret];
   const mismatch = `${clientId} or ${clientSecret} is wrong, or they belong to different apps.`;
   const wrongType = 'The app is not a Server-to-Server OAuth app, or is not activated.';
-  const compare = `with App Credentials at ${marketplace}.`;
+  const appCredentials = `App Credentials at ${marketplace}.`;
   const causes: [pattern: RegExp, suspects: readonly CredentialName[], problem: string, remedy: string][] = [
     [/by admin|\b4738\b/i, [], 'An administrator has disabled the app.', 'Ask an administrator to allow it again.'],
     [/\bowner\b|\b4735\b/i, [], 'The owner of the app no longer exists.', `Assign a new owner at ${marketplace}.`],
     [/disabled|\b4717\b/i, client, `The app with this ${clientId} is disabled.`, `Activate it at ${marketplace}.`],
     [/grant.type|\b4705\b/i, client, wrongType, `Check its type and activation at ${marketplace}.`],
-    [/invalid.client|client.(id|secret)|\b470[246]\b/i, client, mismatch, `Compare both ${compare}`],
+    [/invalid.client|client.(id|secret)|\b470[246]\b/i, client, mismatch, `Compare both with ${appCredentials}`],
     // Use these only if Zoom says nothing more specific.
-    [/"(bad |invalid_)request"/i, [accountId], `${accountId} is probably wrong.`, `Compare it ${compare}`],
-    [/^/, CREDENTIAL_NAMES, 'The cause is not known.', `Compare all three credentials ${compare}`],
+    [/"(bad |invalid_)request"/i, [accountId], `${accountId} is probably wrong.`, `Compare it with ${appCredentials}`],
+    [/^/, CREDENTIAL_NAMES, 'The cause is not known.', `Compare all three credentials with ${appCredentials}`],
   ];
   const [, suspects, ...advice] = causes.find(([pattern]) => pattern.test(text))!; // The first match counts.
   return { suspects, advice };
@@ -663,7 +672,7 @@ function toJson({ json, expires }: TokenResponse): string {
 
 /** Copies the token, then prints it and its scopes, line for line like Zoom's s2s.js ("Oauth" included). */
 async function present({ token, scopes, expires }: TokenResponse, { marketplace }: Server): Promise<void> {
-  for (const name of CREDENTIAL_NAMES) delete process.env[name]; // The commands that copy inherit the environment.
+  for (const name of CREDENTIAL_NAMES) delete process.env[name]; // Clipboard commands inherit the environment.
   const whyNotCopied = whyNoClipboard() ?? (await copy(token));
   const heading = `Zoom Server-to-Server Oauth token${whyNotCopied ? '' : ' copied to clipboard'}:`;
   await print(['', heading, '-'.repeat(54), token, '', 'Scopes:', '-------', ...scopes, ''].join('\n'));
@@ -692,7 +701,7 @@ function whyCopyFailed({ message, stderr, xselError, fallbackError }: ClipboardE
   // Look for wl-copy here, because clipboardy reports only why its next choices failed: xsel, and its own xsel.
   const hasWlCopy = PATH.split(delimiter).some((folder) => fs.existsSync(join(folder, 'wl-copy')));
   if (WAYLAND_DISPLAY && fallbackError) return hasWlCopy ? 'wl-copy failed' : 'install wl-clipboard';
-  // Ignore the error of clipboardy's own xsel unless it is about the display: it runs only on x86-64 processors.
+  // clipboardy's own xsel runs only on x86-64 processors, so its error counts only if it is about the display.
   const [, missing] = /^Couldn't find.*\bapt install ([\w-]+)/.exec(message) ?? [];
   if (missing && !/open display/.test(fallbackError?.stderr ?? '')) return `install ${missing}`;
   return clean(xselError?.stderr || stderr || fallbackError?.stderr || '') || clean(message.split(/\.\s|\n/)[0] ?? '');
@@ -775,8 +784,8 @@ await Promise.race([main(untilSignal), untilSignal]).catch((error: unknown) => {
 });
 // Flush stderr, then exit even if something is still running, such as a clipboard command that hangs.
 process.stderr.write('', () => {
-  // After a signal, whose handler once() has removed, end by that signal: process.exit() waits for a name lookup, which
-  // may take half a minute. In raw mode, which a prompt sets, use process.exit() all the same: it resets the terminal.
+  // A signal that arrived has no handler left, because of once(). End by it: process.exit() waits for a name lookup,
+  // which may take half a minute. In raw mode, which a prompt sets, rely on process.exit(), which resets the terminal.
   const signal = (['SIGINT', 'SIGTERM'] as const).find((name) => !process.listenerCount(name));
   if (signal && !process.stdin.isRaw && process.platform !== 'win32') process.kill(process.pid, signal);
   process.exit();

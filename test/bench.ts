@@ -75,7 +75,7 @@ async function time({ name, command: [program = '', ...args], env, cwd = file('.
 
 /** Runs each command in turn, so that whatever else is running slows all of them down, and prints the medians. */
 async function measure(): Promise<void> {
-  for (const command of commands) await time(command); // Fills caches.
+  for (const command of commands) await time(command); // Fill caches.
   for (let round = 0; round < rounds; round++) for (const [command, ms] of times) ms.push(await time(command));
   console.log(`| Node ${process.version}, ${rounds} rounds | median | relative time |\n| --- | --- | --- |`);
   for (const command of commands) {

@@ -8,7 +8,7 @@ import { existsSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-// Opens the console by name: the handles that a process in a pseudo console inherits are those of the test runner.
+// Open the console by name: the handles that a process in a pseudo console inherits are those of the test runner.
 const [input, output] = ['\\\\.\\CONIN$', '\\\\.\\CONOUT$'].map((name) => openSync(name, 'r+'));
 const [command, ...args] = process.argv.slice(2);
 writeSync(output, ' \r');

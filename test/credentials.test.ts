@@ -87,7 +87,7 @@ describe('the script and its credentials', { concurrency: 4 }, () => {
     expectRun(await run({ cwd, env }), { code: 0 });
   });
 
-  it('saves nothing before Zoom accepts it, and says so before it prints the token', inTerminal, async () => {
+  it('saves credentials only after Zoom accepts them, and says so before it prints the token', inTerminal, async () => {
     const cwd = folder();
     let filesOnRequest: string[] | undefined;
     const server = await ownMockZoom((...args) => {
@@ -103,7 +103,7 @@ describe('the script and its credentials', { concurrency: 4 }, () => {
     { name: 'leaves .env as it was', content: `ZOOM_CLIENT_ID=${ZOOM_CLIENT_ID}\nZOOM_CLIENT_SECRET= # none\n` },
     { name: 'creates no .env', content: undefined },
   ])
-    it(`${name} if a prompt after a rejection is cancelled, which offers what was typed`, inTerminal, async () => {
+    it(`${name} if a prompt that offers what Zoom rejected is cancelled`, inTerminal, async () => {
       const cwd = folder(content ? { '.env': content } : {});
       const terminal = new Terminal({ env: { ...host(), ZOOM_ACCOUNT_ID }, cwd });
       if (!content) await terminal.answer('ZOOM_CLIENT_ID', `${ZOOM_CLIENT_ID}\r`);
@@ -218,13 +218,13 @@ describe('the script and its credentials', { concurrency: 4 }, () => {
 
   for (const { name, content, expected } of [
     {
-      name: 'of an existing file, and its mode',
+      name: 'to an existing file, whose mode it keeps',
       content: 'KEEP=1',
       expected: { mode: 0o640, text: `KEEP=1\n${DOTENV}` },
     },
-    { name: 'of a file that does not exist yet', expected: { mode: 0o600, text: DOTENV } },
+    { name: 'to a file that does not exist yet', expected: { mode: 0o600, text: DOTENV } },
   ])
-    it(`keeps a symbolic link in place of .env: ${name}`, inUnixTerminal, async () => {
+    it(`keeps .env a symbolic link ${name}`, inUnixTerminal, async () => {
       const cwd = folder();
       const target = join('elsewhere', 'settings');
       mkdirSync(join(cwd, 'elsewhere'));
@@ -376,7 +376,7 @@ describe('the script and its credentials', { concurrency: 4 }, () => {
     const saved = { ZOOM_CLIENT_ID: 'abc', ZOOM_CLIENT_SECRET: '#"it\'s" $HOME \\n é' };
     const answers = { ZOOM_ACCOUNT_ID: `all'three"quotes\`and#`, ...saved };
     const { screen, dotenv } = await session({ env: { ZOOM_HOST: server.url }, answers });
-    assert.match(screen, /Cannot save ZOOM_ACCOUNT_ID in \.env: dotenv would not read it back unchanged\.\n/);
+    assert.match(screen, /Cannot save ZOOM_ACCOUNT_ID in \.env: dotenv would read back something else\.\n/);
     assert.match(screen, /Saved ZOOM_CLIENT_ID and ZOOM_CLIENT_SECRET in \.env\./);
     assert.deepEqual({ ...parse(dotenv!) }, saved);
   });
@@ -420,7 +420,7 @@ describe('the script and its credentials', { concurrency: 4 }, () => {
       const { child, result } = start({ env: { ...ACCOUNT, ZOOM_HOST, S2S_DESTINATIONS } });
       child.stderr.once('data', () => child.kill()); // Don't wait for the next attempt.
       await result;
-      // Counts no attempts: another one may begin before the process is gone.
+      // Ignore how many attempts there were: another one may begin before the process is gone.
       assert.deepEqual(new Set(readFileSync(S2S_DESTINATIONS, 'utf8').split(/(?<=\n)/)), new Set([`${destination}\n`]));
     });
 });

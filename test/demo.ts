@@ -37,7 +37,7 @@ async function run(credentials: typeof MADE_UP): Promise<number> {
 process.on('SIGINT', () => {}); // Leave Ctrl-C to the script.
 try {
   console.error('Demo: tokens from this mock server do not work with Zoom.');
-  console.error('Like real ones, they are copied to your clipboard.');
+  console.error('Without a flag, they are copied to your clipboard, like real ones.');
   if (process.stdin.isTTY && process.stderr.isTTY) {
     console.error(`Paste these three lines at the first prompt:\n\n${Object.values(MADE_UP).join('\n')}\n`);
     const commandLine = ['$ npx tsx s2s.ts', ...flags].join(' ');

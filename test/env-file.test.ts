@@ -16,8 +16,8 @@ const NAMES = Object.keys(ACCOUNT);
 const numRuns = Number(process.env['S2S_RUNS'] ?? 8);
 const seed = Number(process.env['S2S_SEED'] ?? 1);
 
-/** Recognizes what the script takes for something else than the value itself: see values.test.ts. */
-const IS_SPECIAL = [
+/** Matches what the script does not take as a value, or not as a whole: see values.test.ts. */
+const SPECIAL = [
   /^[^\p{L}\p{N}]*$/u, // Nothing but punctuation.
   /^[^\p{L}\p{N}]*(x[^\p{L}\p{N}]*)+$/iu, // A placeholder.
   /^(.)\1{3,}$/s,
@@ -34,7 +34,7 @@ const credential = fc
     fc.constantFrom('#1', "it's", '"quoted" 1', '$HOME/1', 'a\\nb', "'1", 'a # b', '"#1', "'#`1", '1\\', '`#"1'),
   )
   .map((value) => value.trim())
-  .filter((value) => !IS_SPECIAL.some((pattern) => pattern.test(value)))
+  .filter((value) => !SPECIAL.some((pattern) => pattern.test(value)))
   .filter((value) => !['#', "'", '"', '`'].every((mark) => value.includes(mark)));
 
 const UNCLOSED = 'UNCLOSED="abc';
@@ -76,7 +76,7 @@ const file = fc.record({
   endsLastLine: fc.boolean(),
 });
 
-/** Returns all lines of a file but those that set a credential. */
+/** Returns all lines of a file except those that set a credential. */
 const otherLines = (bytes: Buffer) =>
   bytes
     .toString('latin1')
@@ -101,7 +101,7 @@ it(`saves credentials as typed and keeps all else in .env (S2S_SEED=${seed})`, i
     const { screen } = await session({ env: { ZOOM_HOST: server.url }, cwd, answers, code: accepts ? 0 : 1 });
 
     const after = readFileSync(join(cwd, '.env'));
-    const [, unsaved = ''] = /\nCannot save (.*) in \.env: dotenv would not read/.exec(screen) ?? [];
+    const [, unsaved = ''] = /\nCannot save (.*) in \.env: dotenv would read back/.exec(screen) ?? [];
     const saved = Object.entries(answers).filter(([name]) => !unsaved.includes(name!));
     // Some values cannot be saved after an unclosed quote, or after a backslash at the end of another value.
     const mayFail = lines.includes(UNCLOSED) || values.some((value) => /^['"`]|\\$/.test(value));

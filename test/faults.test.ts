@@ -204,7 +204,7 @@ describe('the script after a network error', { concurrency: 4 }, () => {
       code: 'ERR_TLS_CERT_ALTNAME_INVALID',
       isTrusted: true,
       host: 'login.hotel.example',
-      message: `HOST sent a wrong certificate (CODE).\n${INTERCEPTED}`,
+      message: `HOST sent the wrong certificate (CODE).\n${INTERCEPTED}`,
     },
     {
       code: 'DEPTH_ZERO_SELF_SIGNED_CERT',

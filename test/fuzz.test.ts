@@ -46,7 +46,7 @@ const body = fc.oneof(
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 2000 }).map((bytes) => Buffer.from(bytes)) },
   { weight: 1, arbitrary: text.map((html) => Buffer.from(`<html>${html}`)) },
 );
-// Picks transient errors rarely, because a retry takes seconds.
+// Pick transient errors rarely, because a retry takes seconds.
 const status = fc.oneof(
   { weight: 10, arbitrary: fc.constantFrom(200, 200, 200, 400, 401, 403) },
   {
@@ -165,7 +165,7 @@ const filler = (hidden: string[]) =>
       .map(([unit, length]) => unit.repeat(length)),
     fc.constantFrom('', ' ', '-', ...hidden),
   );
-/** Stands for text: filler, whole secrets, and pieces of them, whose number, start and end are random. */
+/** Stands for text: filler, whole secrets, and pieces of them, whose number, start, and end are random. */
 const parts = (hidden: string[]) =>
   fc.array(
     fc.record({

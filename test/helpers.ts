@@ -40,7 +40,7 @@ const tsx = join(root, 'node_modules/tsx/dist/cli.mjs');
 const script = join(root, 's2s.ts');
 const withoutTsx = process.env['S2S_RUNNER'] === 'node';
 
-/** Starts the script: with tsx or, if S2S_RUNNER is "node", with Node alone, which strips types in 22.18 or later. */
+/** The command that starts the script: with tsx or, if S2S_RUNNER is "node", with Node alone, which strips types in 22.18 or later. */
 export const S2S = [process.execPath, ...(withoutTsx ? [] : [tsx]), script];
 
 export type Env = Record<string, string | undefined>;
@@ -61,10 +61,10 @@ function stripTypes(): string {
   return join(copy, 's2s.js');
 }
 
-/** Starts the script in a third of the time, for most tests: with Node alone, after stripping its types once. */
+/** The command for most tests, which takes a third of the time: Node alone, with the types stripped once. */
 export const S2S_WITHOUT_TSX = [process.execPath, withoutTsx ? script : stripTypes()];
 
-/** Starts the script from a shell. */
+/** The same, quoted for a shell. */
 export const S2S_QUOTED = S2S_WITHOUT_TSX.map((part) => `'${part}'`).join(' ');
 
 /** Returns a command that runs the script in a shell, followed by the rest of a command line, such as a redirection. */
@@ -172,7 +172,7 @@ export const inUnixTerminal = {
     inTerminal.skip || (isWindows && 'Windows has no POSIX shell, no signals, no file modes, and no terminal modes'),
 };
 
-// Reports the exit code and whether the terminal mode changed; then holds the terminal until all output is read.
+// Report the exit code and whether the terminal mode changed; then hold the terminal until all output is read.
 const WRAPPER = `trap : INT
   mode=$(stty -g)
   sh -c 'echo $$ >"$HOME/pid"; exec "$@"' sh "$@"
@@ -231,7 +231,7 @@ export class Terminal {
   /** Ends the terminal and what runs in it. */
   async #close(): Promise<void> {
     if (!isWindows) return this.#pty.kill();
-    // Replaces kill(), which waits for output and for another process, neither of which may come, and then never ends.
+    // Don't call kill(): it waits for output and for another process, and hangs if either does not come.
     const { _ptyNative, _pty, _conoutSocketWorker, inSocket, outSocket } = (this.#pty as unknown as WindowsPty)._agent;
     _ptyNative.kill(_pty);
     inSocket.destroy();
@@ -291,7 +291,7 @@ export class Terminal {
     }
   }
 
-  /** Waits for text to appear after what was last seen; on Windows, on the display, once more than it was seen there. */
+  /** Waits for new text: after what was last seen or, on Windows, on the display once more than it was seen there. */
   async see(expected: string): Promise<void> {
     if (isWindows) {
       const seen = () => this.#seenThere.get(expected) ?? 0;
@@ -314,7 +314,7 @@ export class Terminal {
   /** Waits for a prompt and answers it. */
   async answer(prompt: string, keys: string): Promise<void> {
     const start = `? ${prompt} ${POINTER}`;
-    // Looks at the last line of a Windows console, since one may leave earlier prompts on its display, or not.
+    // Look at the last line of a Windows console, since one may leave earlier prompts on its display, or not.
     const isLast = () => this.display.trimEnd().split('\n').at(-1)!.startsWith(start) || undefined;
     await (isWindows ? this.#waitFor(isLast, start) : this.see(start));
     this.type(keys);
@@ -364,7 +364,7 @@ export function expectRun(
   expected: { code?: number; stdout?: string | RegExp; stderr?: string | RegExp },
 ): void {
   const { code, stdout, stderr } = result;
-  // Replaces each RegExp that matches with what it matches, so that a failure shows all fields and marks the wrong ones.
+  // Replace each RegExp that matches with what it matches, so that a failure shows all fields and marks the wrong ones.
   const matched = Object.entries(expected).map(([name, value]) => {
     const actual = result[name as keyof typeof expected];
     return [name, value instanceof RegExp && value.test(String(actual)) ? actual : value];
@@ -382,7 +382,7 @@ export async function expectFailure(server: { url: string }, message: string, en
   return result;
 }
 
-/** Expects no stack trace, no misprinted value and no control character, which a terminal might act on. */
+/** Expects no stack trace, no misprinted value, and no control character, which a terminal might act on. */
 export function expectPlainText({ stdout, stderr }: Pick<Result, 'stdout' | 'stderr'>): void {
   assert.doesNotMatch(stderr, /undefined|\bNaN\b|Invalid Date|\[object|^\s+at |Error:/m);
   assert.doesNotMatch(stdout + stderr, /[^\n\P{C}]/u);

@@ -81,7 +81,7 @@ describe('prompts', { concurrency: 4 }, () => {
       assert.ok(terminal.screen.startsWith(lines(cwd)), terminal.screen);
     });
 
-    it(`give way to a message if there is no terminal if ${name}`, async () => {
+    it(`give way to a message without a terminal if ${name}`, async () => {
       const cwd = folder(content);
       const { stderr, ...result } = await run({ env: env(), cwd });
       expectRun({ stderr, ...result }, { code: 2, stdout: '' });
@@ -178,7 +178,7 @@ describe('prompts', { concurrency: 4 }, () => {
     const terminal = new Terminal({ env: withoutSecret(), cwd });
     await terminal.see('Missing credentials');
     terminal.type(`${ZOOM_CLIENT_SECRET}\r`);
-    assert.equal(await terminal.end(), 0); // Expects that the secret was not shown.
+    assert.equal(await terminal.end(), 0); // end() checks that the secret was not shown.
     assert.equal(dotenv(cwd), `ZOOM_CLIENT_SECRET=${ZOOM_CLIENT_SECRET}\n`);
   });
 
@@ -287,7 +287,7 @@ describe('prompts', { concurrency: 4 }, () => {
     'do not show a secret typed after SIGSTOP and fg, even if the shell has reset the terminal mode',
     inShell,
     async () => {
-      // Does what an interactive shell does when its job stops and is continued.
+      // Do what an interactive shell does when its job stops and is continued.
       const job = `mode=$(stty -g); set -m; ${S2S_QUOTED} & echo $! >"$HOME/pid"; fg; stty "$mode"; echo stopped; fg`;
       const terminal = new Terminal({ command: ['bash', '-c', job], env: withoutSecret() });
       await terminal.see('? ZOOM_CLIENT_SECRET ›');

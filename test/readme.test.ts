@@ -31,20 +31,20 @@ const FAKES = `
   op() { test "$1 $2 $3" = 'run --env-file=.env --'; "\${@:4}"; }
 `;
 
-describe('the README, in a command', { concurrency: 2, skip: skipUnless('bash --version') }, () => {
+describe('a command in the README', { concurrency: 2, skip: skipUnless('bash --version') }, () => {
   for (const command of commands) {
     const needsTypeStripping = /\bnode ~|npm link/.test(command) && !process.features.typescript;
     const skip = needsTypeStripping && `Node ${process.version} does not strip types`;
-    it(`gets a token with a command in the README: ${command.replaceAll('\n', '; ')}`, { skip }, async () => {
+    it(`gets a token: ${command.replaceAll('\n', '; ')}`, { skip }, async () => {
       const HOME = folder();
       const { url } = await ownMockZoom();
       mkdirSync(join(HOME, 's2s'));
-      // Copies the script, because `npm link` sets its mode and line endings.
+      // Copy the script, because `npm link` sets its mode and line endings.
       for (const name of ['s2s.ts', 'package.json']) copyFileSync(join(root, name), join(HOME, 's2s', name));
       symlinkSync(join(root, 'node_modules'), join(HOME, 's2s', 'node_modules'), 'junction');
       const file = /DOTENV_PATH=(?:~\/s2s\/)?(\S+)/.exec(command)?.[1] ?? '.env';
       writeFileSync(join(HOME, /~\/s2s\/node_modules/.test(command) ? '' : 's2s', file), DOTENV);
-      // Uses what a command only sets, and starts in the home folder or, if the command does not say, in the clone.
+      // Use a variable or an alias that a command only sets. Start in the home folder if it names ~/s2s, or else in ~/s2s.
       const variable = /^export (\w+)=/m.exec(command)?.[1];
       const use = variable ? `echo "$${variable}"` : /^alias s2s=/m.test(command) ? 's2s' : '';
       const start = /^cd s2s$|~\/s2s/m.test(command) ? 'cd' : 'cd ~/s2s';
@@ -99,8 +99,8 @@ const scenarios: Record<string, Scenario> = {
   },
 };
 
-describe('the README, in its table', { concurrency: 2 }, () => {
-  it('has one row in the README for each scenario of this test, in the same order', () => {
+describe('the table of messages in the README', { concurrency: 2 }, () => {
+  it('has one row for each scenario of this test, in the same order', () => {
     const beginnings = Object.keys(scenarios);
     const found = rows.map(({ message }) => beginnings.find((beginning) => message.startsWith(beginning)));
     assert.deepEqual(found, beginnings);
@@ -108,7 +108,7 @@ describe('the README, in its table', { concurrency: 2 }, () => {
 
   for (const { message, code } of rows) {
     const [, scenario] = Object.entries(scenarios).find(([beginning]) => message.startsWith(beginning)) ?? [];
-    it(`shows a message and its exit code in the README: ${message}`, { skip: scenario?.skip ?? false }, async () => {
+    it(`shows a message and its exit code: ${message}`, { skip: scenario?.skip ?? false }, async () => {
       const result = await scenario!.run();
       // An ellipsis stands for any text.
       const pattern = message

@@ -118,7 +118,7 @@ describe('the script with a token', { concurrency: 4 }, () => {
     {
       name: 'if xsel is missing',
       env: () => ({ ...noCommand(), DISPLAY: ':54321' }),
-      // Includes the xsel that clipboardy brings, which is for x86-64 only.
+      // clipboardy then runs the xsel that it bundles, which is for x86-64 only.
       reason: process.arch === 'x64' ? /[^\n]*Can't open display[^\n]*/ : /install xsel/,
       skip: notLinux,
     },
@@ -138,7 +138,7 @@ describe('the script with a token', { concurrency: 4 }, () => {
   const bundledXsel = join(root, 'node_modules/clipboardy/fallbacks/linux/xsel');
   const canMount = `${UNSHARE.join(' ')} mount --bind /dev/null '${bundledXsel}'`;
   it('says to install xsel on ARM', { skip: notLinux || skipUnless(canMount) }, async () => {
-    // A program for another processor, like this text, is run by a shell, which reports a syntax error.
+    // A program for another processor is handed to a shell, as is this text, and the shell reports a syntax error.
     const foreign = join(folder(), 'xsel');
     writeFileSync(foreign, '(\n', { mode: 0o755 });
     const script = `mount --bind "$0" '${bundledXsel}' && PATH="$EMPTY" exec "$@"`;
@@ -157,7 +157,7 @@ describe('the script with a token', { concurrency: 4 }, () => {
     expectRun(result, { code: 0, stdout: PRINTED, stderr });
     assert.ok(result.ms > 5000, `${result.ms} ms`);
     assert.equal(commands, 1);
-    await once(server.close(), 'close'); // Waits for the command to end.
+    await once(server.close(), 'close'); // Wait for the command to end.
   });
 
   for (const { source, env } of [

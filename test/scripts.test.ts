@@ -76,7 +76,7 @@ describe('the script', { concurrency: 4 }, () => {
     const server = await ownMockZoom(respondWith(200, response));
     const before = Date.now();
     const result = await run({ args: ['--json'], env: withCredentials(server) });
-    // Escapes all control characters, because a terminal might act on them.
+    // Expect all control characters to be escaped, because a terminal might act on them.
     expectRun(result, { code: 0, stdout: /^[\n\P{Cc}]+$/u, stderr: '' });
     const { expires_at, ...rest } = JSON.parse(result.stdout);
     assert.deepEqual(rest, response);
@@ -172,7 +172,7 @@ describe('the script', { concurrency: 4 }, () => {
     expectRun(await run({ cwd, env: { ...ACCOUNT, ZOOM_HOST } }), { code: 2, stderr: fromEnvironment });
   });
 
-  it('loads prompts, node:readline and clipboardy only when needed', { skip: noFolderLinks }, async () => {
+  it('loads prompts, node:readline, and clipboardy only when needed', { skip: noFolderLinks }, async () => {
     const cwd = folder({ log: '' });
     const modules = join(cwd, 'node_modules');
     const [script = ''] = S2S_WITHOUT_TSX.slice(-1);
@@ -213,7 +213,7 @@ describe('the script', { concurrency: 4 }, () => {
     if (!notLinux) await expectLoaded('', [], withCredentials(zoom, { SSH_CONNECTION: undefined }));
   });
 
-  it('reads, saves and names the file in DOTENV_PATH instead of .env', inTerminal, async () => {
+  it('reads, saves, and names the file in DOTENV_PATH instead of .env', inTerminal, async () => {
     const cwd = folder({ '.env': 'ZOOM_CLIENT_ID=other\n' });
     const DOTENV_PATH = join('my settings', '.env'); // With a backslash on Windows.
     mkdirSync(join(cwd, 'my settings'));

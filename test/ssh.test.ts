@@ -1,4 +1,4 @@
-/** The clipboard of the user's own machine: over SSH, in tmux and in GNU screen. */
+/** The clipboard of the user's own machine: over SSH, in tmux, and in GNU screen. */
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';

@@ -71,7 +71,7 @@ async function startStoppedServer() {
   return { pid: child.pid, port: Number(port) };
 }
 
-describe('the script during an attempt', { concurrency: 12, timeout: 120_000 }, () => {
+describe('an attempt', { concurrency: 12, timeout: 120_000 }, () => {
   const stages: { name: string; skip?: string | false; env: () => Promise<Env> | Env }[] = [
     {
       name: 'looking up the name',
@@ -130,13 +130,13 @@ describe('the script during an attempt', { concurrency: 12, timeout: 120_000 }, 
       child.stderr.once('data', () => child.kill('SIGKILL'));
       const { stderr, ms } = await result;
       assert.match(stderr, /^\S+ did not respond within 15 seconds; retrying in 1 second\.\n$/);
-      // Leaves time to start so many processes at once.
+      // Leave time to start so many processes at once.
       assert.ok(ms > 15_000 && ms < 45_000, `${ms} ms`);
     });
 
   it('gives each address of a host more than a second to accept the connection', { skip: notLinux }, async () => {
     const { pid, port } = await startStoppedServer();
-    // Linux repeats a request for a connection after one second. The server continues before that, at its first address.
+    // Linux resends a connection request after one second. By then the server runs again, and its first address accepts it.
     const env = preloading(`require('node:dns').lookup = (hostname, options, callback) => {
       setTimeout(() => process.kill(${pid}, 'SIGCONT'), 700);
       process.nextTick(callback, null, [{ address: '127.0.0.1', family: 4 }, { address: '127.0.0.2', family: 4 }]);
@@ -175,7 +175,7 @@ describe('the script during an attempt', { concurrency: 12, timeout: 120_000 }, 
 
 const noSignals = process.platform === 'win32' && 'Windows has no signals';
 
-describe('the script after a signal', { concurrency: 12, timeout: 120_000, skip: noSignals || inTerminal.skip }, () => {
+describe('a signal', { concurrency: 12, timeout: 120_000, skip: noSignals || inTerminal.skip }, () => {
   const signals = [
     { signal: 'Ctrl-C', status: 130, end: /Cancelled\.\n$/ },
     { signal: 'SIGTERM', status: 143, end: /[^\n]\n$/ },
@@ -232,7 +232,7 @@ describe('the script after a signal', { concurrency: 12, timeout: 120_000, skip:
   it('ends the script at once while .env is a named pipe that nobody writes to: Ctrl-C', needsFifo, async () => {
     const cwd = folder();
     spawnSync('mkfifo', ['.env'], { cwd });
-    const opened = open(join(cwd, '.env'), 'w'); // Waits until the script opens it.
+    const opened = open(join(cwd, '.env'), 'w'); // Wait until the script opens it.
     const terminal = new Terminal({ cwd });
     const pipe = await opened;
     await interrupt(terminal, signals[0]!);

@@ -191,12 +191,12 @@ describe('values', { concurrency: 4 }, () => {
     });
   }
 
-  it('are taken out of every notation above at a prompt', inTerminal, async () => {
+  it('are taken out of every notation at a prompt', inTerminal, async () => {
     const rounds = inThrees(SURROUNDINGS).map((patterns, nth) => {
       const values = NAMES.map((name) => `${ACCOUNT[name]}${nth}`);
       return { values, texts: NAMES.map((name, i) => fill(patterns[i] ?? 'VALUE', name, values[i])) };
     });
-    // Prompts for all three again and again, since the server rejects all but the last values.
+    // Make the script prompt for all three again and again: the server rejects all but the last values.
     const { requests, url } = await ownMockZoom((response, _, nth) =>
       nth < rounds.length ? sendJson(response, 400, {}) : sendJson(response, 200, TOKEN_RESPONSE),
     );
@@ -279,7 +279,7 @@ describe('values', { concurrency: 4 }, () => {
       assert.equal(requests.length, 0);
     });
 
-  // Generates values that nothing can be dropped from: their ends are neither quotes nor white space.
+  // Generate values that nothing can be dropped from: their ends are neither quotes nor white space.
   const value = fc
     .tuple(
       fc.constantFrom('7', 'a7', '#7', '$7', '%7', '\\7'),
