@@ -30,19 +30,19 @@ Example, for an app with the scope user:read:list_users:admin:
   curl -H "Authorization: Bearer $(npx tsx s2s.ts --token)" \\
     https://api.zoom.us/v2/users
 
-Settings, read from the environment or .env (s2s saves what you type in .env):
+Settings, read from the environment or .env, where s2s saves what you type:
   ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET
   ZOOM_HOST                zoom.us (default), zoomgov.com (API: api.zoomgov.com)
 
 Other environment variables:
   DOTENV_PATH              a file to use instead of .env
   NODE_ENV                 if "production", nothing is saved
-  HTTPS_PROXY, NO_PROXY    proxy, and hosts to bypass it (Node 22.21+ or 24.5+)
+  HTTPS_PROXY, NO_PROXY    proxy, hosts that bypass it (Node 22.21+ or 24.5+)
   NODE_USE_SYSTEM_CA       if 1, trust the system's CAs (Node 22.19+ or 24.6+)
   NODE_EXTRA_CA_CERTS      a PEM file with more CA certificates to trust
 
-Exit codes: 0 success; 1 Zoom or network error; 2 invalid flag, or invalid or
-missing setting; 130 cancelled; 143 terminated
+Exit codes: 0 success; 1 Zoom, network, or output error; 2 invalid flag, or
+invalid or missing setting; 130 cancelled; 143 terminated
 `;
 
 /** @param untilSignal rejects with a Failure when a signal arrives */
@@ -76,7 +76,7 @@ async function main(untilSignal: Promise<never>): Promise<void> {
 
 /** An expected error: reported without a stack trace. */
 class Failure extends Error {
-  /** 1: Zoom or network error; 2: invalid flag, or invalid or missing setting; 130: cancelled; 143: terminated. */
+  /** For their meanings, see USAGE. */
   readonly exitCode: 1 | 2 | 130 | 143;
 
   /** @param lines what went wrong, then what to do about it */
@@ -101,7 +101,7 @@ type Settings = { credentials: Credentials; zoomHost: string; isInEnv: (name: st
 
 /**
  * Where to request the token, and how to get there.
- * @property marketplace the URL of the Marketplace where the apps are managed
+ * @property marketplace the URL of the Marketplace, where apps are managed
  * @property proxy the URL of the proxy
  * @property agent connects through the proxy
  * @property hint what to check if connecting fails
@@ -250,7 +250,7 @@ function findRoute({ protocol }: URL): Pick<Server, 'agent' | 'proxy' | 'hint'> 
     if (!/^https?:\/\/[^/?#]+\/$/.test(proxy.href)) throw new Error('not a proxy');
     const agent = new https.Agent({ proxyEnv: { HTTPS_PROXY: proxy.href, NO_PROXY } });
     const hint = `Check ${variable}, NO_PROXY, your VPN, and your firewall.`;
-    // Check for support only now, so that every version reports an invalid URL. The flag came with proxyEnv.
+    // Node 22.21 and 24.5 introduced this flag and proxyEnv together. Check only now, to report an invalid URL anyway.
     if (process.allowedNodeEnvironmentFlags.has('--use-env-proxy')) return { agent, proxy, hint };
     return { hint: `${variable} needs Node 22.21+ or 24.5+.` };
   } catch {
@@ -360,8 +360,8 @@ function createLineEditor({ createInterface, emitKeypressEvents }: typeof import
   function onRender(this: TextPrompt) {
     if (!this.firstRender && !this.red) return;
     prompt = this;
-    // Mask secrets. Set the value after `transform`, although it is empty: its setter renders the default value, which
-    // prompts shows in its place, through the mask.
+    // Mask secrets. Assign the empty value again, after `transform`: this makes prompts render the default value, which
+    // it shows in place of an empty one, through the mask.
     if (this.firstRender)
       Object.assign(this, { transform: { render: (text: string) => mask(this.msg, text) }, value: '' });
     while (queue[0]?.trim() === '') queue.shift(); // Skip the blank lines of a paste.
@@ -430,7 +430,7 @@ function save(credentials: Credentials, { credentials: previous, file }: Setting
  * Sets one value in the text of a dotenv file, leaving every other byte unchanged. Tries each place and each quoting
  * style until dotenv parses the result as intended: this value, and every other setting as before.
  * @param text the file decoded as latin1, one character per byte, so that invalid UTF-8 survives
- * @returns the new text, or the old text if dotenv would not read the value back unchanged
+ * @returns the new text, or the old text if no attempt succeeds
  */
 function setValue(text: string, name: CredentialName, value: string): string {
   const before = String.raw`^(?:\xef\xbb\xbf)?[ \t]*(?:export[ \t]+)?${name}[ \t]*[=:][ \t]*?`;
@@ -510,7 +510,8 @@ async function post(server: Server, credentials: Credentials, onSent: () => void
   request.once('finish', onSent).on('error', () => {}); // events.once(), below, reports the error.
   request.end(new URLSearchParams({ grant_type: 'account_credentials', account_id }).toString());
   // Also give the signal to once(): the request ignores it while a proxy opens the tunnel (Node 22 to 26).
-  // Race 'close', too: a server that switches protocols causes no 'response'. 'close' comes without a response.
+  // Race 'close', too: a server that switches protocols causes no 'response'. 'close' has no argument,
+  // so that `response` is then undefined.
   const events = ['response', 'close'].map((event) => once(request, event, { signal }));
   const [response]: IncomingMessage[] = await Promise.race(events);
   if (!response) throw interception(endpoint, 'did not send a usable response');
@@ -547,7 +548,7 @@ function interpretResponse(response: IncomingMessage, body: string, server: Serv
 
   const problem = `${endpoint.host} answered with ${statement}`;
   const wait = parseRetryAfter(headers['retry-after']);
-  // Retry if a web page has a 5xx status, as a load balancer's does, but not a 4xx one, as a captive portal's does.
+  // Retry after a web page with a 5xx status, as from a load balancer, but not with a 4xx, as from a captive portal.
   if (RETRYABLE.includes(status) && !(isPage && status < 500)) return { kind: 'transient', problem, details, wait };
   if (status >= 300 && status < 400 && headers.location)
     throw interception(endpoint, `answered with a redirect to ${excerpt(headers.location)} (${status})`);

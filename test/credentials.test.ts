@@ -120,21 +120,25 @@ describe('the script and its credentials', { concurrency: 4 }, () => {
       assert.equal(dotenv(cwd), content);
     });
 
-  it('sends nothing and saves nothing if a rejection is followed by Enter at every prompt', inTerminal, async () => {
-    const server = await ownMockZoom();
-    const cwd = folder();
-    const terminal = new Terminal({ env: { ZOOM_HOST: server.url, ZOOM_ACCOUNT_ID }, cwd });
-    await terminal.answer('ZOOM_CLIENT_ID', 'typo\r');
-    await terminal.answer('ZOOM_CLIENT_SECRET', `${ZOOM_CLIENT_SECRET}\r`);
-    await terminal.answer('ZOOM_CLIENT_ID', '\r');
-    await terminal.answer('ZOOM_CLIENT_SECRET', '\r');
-    await terminal.see(
-      '\nNothing changed, so Zoom would reject the request again.\nRun s2s again to change a value.\n',
-    );
-    assert.equal(await terminal.end(), 1);
-    assert.equal(server.requests.length, 1);
-    assert.deepEqual(files(cwd), []);
-  });
+  it(
+    'sends nothing more and saves nothing if a rejection is followed by Enter at every prompt',
+    inTerminal,
+    async () => {
+      const server = await ownMockZoom();
+      const cwd = folder();
+      const terminal = new Terminal({ env: { ZOOM_HOST: server.url, ZOOM_ACCOUNT_ID }, cwd });
+      await terminal.answer('ZOOM_CLIENT_ID', 'typo\r');
+      await terminal.answer('ZOOM_CLIENT_SECRET', `${ZOOM_CLIENT_SECRET}\r`);
+      await terminal.answer('ZOOM_CLIENT_ID', '\r');
+      await terminal.answer('ZOOM_CLIENT_SECRET', '\r');
+      await terminal.see(
+        '\nNothing changed, so Zoom would reject the request again.\nRun s2s again to change a value.\n',
+      );
+      assert.equal(await terminal.end(), 1);
+      assert.equal(server.requests.length, 1);
+      assert.deepEqual(files(cwd), []);
+    },
+  );
 
   const outage = respondWith(503, {}, { 'Retry-After': '60' });
   for (const { name, url, handler, typed = [ZOOM_ACCOUNT_ID] } of [
@@ -259,7 +263,7 @@ describe('the script and its credentials', { concurrency: 4 }, () => {
         assert.deepEqual(readFileSync(join(cwd, '.env')), bytes);
       });
 
-  describe('with a mode of .env', inUnixTerminal, () => {
+  describe('with an existing .env', inUnixTerminal, () => {
     const WARNING = 'Other users can read it. To prevent that, run: chmod 600 .env\n';
     for (const { mode, warning } of [
       { mode: 0o644, warning: WARNING },

@@ -159,7 +159,7 @@ describe('the script after a network error', { concurrency: 4 }, () => {
     expectPlainText(result);
   });
 
-  it('reports a connection refused', async () => {
+  it('reports a refused connection', async () => {
     const server = await startTcpServer();
     server.server.close();
     await expectFailure(server, `Cannot connect to HOST (ECONNREFUSED).\n${CHECK_NETWORK}`);

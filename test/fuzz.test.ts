@@ -133,7 +133,7 @@ async function checkProperty<T>(input: fc.Arbitrary<T>, prepare: () => Promise<(
   await Promise.all(Array.from({ length: LANES }, lane));
 }
 
-it(`prints a token or a plain message, whatever a server responds (S2S_SEED=${seed})`, () =>
+it(`prints a token or a plain message, whatever a server sends (S2S_SEED=${seed})`, () =>
   checkProperty(fc.record({ status, headers, wait, body }), async () => {
     let bytes: Buffer = Buffer.alloc(0);
     const { url } = await startTcpServer((socket) => socket.once('data', () => socket.end(bytes)));

@@ -23,7 +23,7 @@ it('gets a token with s2s in another folder after npm install --global', { skip 
   const command = ['npm', 'install', '--global', '--prefix', prefix, '.'];
   const env = { PATH, S2S_DESTINATIONS, npm_config_update_notifier: 'false' };
   expectRun(await run({ command, cwd, env, shell }), { code: 0, stderr: '' });
-  assert.ok(!existsSync(S2S_DESTINATIONS), 'npm connected to nothing');
+  assert.ok(!existsSync(S2S_DESTINATIONS), 'npm must not connect to anything');
 
   const result = await run({ command: ['s2s', '--token'], env: withCredentials(await ownMockZoom(), { PATH }), shell });
   expectRun(result, { code: 0, stdout: `${TOKEN}\n`, stderr: '' });

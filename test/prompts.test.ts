@@ -81,7 +81,7 @@ describe('prompts', { concurrency: 4 }, () => {
       assert.ok(terminal.screen.startsWith(lines(cwd)), terminal.screen);
     });
 
-    it(`give way to a message without a terminal if ${name}`, async () => {
+    it(`give way to a message if there is no terminal and ${name}`, async () => {
       const cwd = folder(content);
       const { stderr, ...result } = await run({ env: env(), cwd });
       expectRun({ stderr, ...result }, { code: 2, stdout: '' });

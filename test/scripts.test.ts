@@ -162,7 +162,7 @@ describe('the script', { concurrency: 4 }, () => {
       });
   });
 
-  it('says if a wrong ZOOM_HOST is in the dotenv file', async () => {
+  it('says whether a wrong ZOOM_HOST is in the dotenv file', async () => {
     const cwd = folder({ '.env': 'ZOOM_HOST=example.com\n' });
     const remedy = 'Set it to zoom.us or zoomgov.com, or unset it.\n';
     const stderr = `ZOOM_HOST in .env is "example.com", which is not a Zoom host.\n${remedy}`;

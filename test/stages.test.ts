@@ -125,7 +125,7 @@ describe('an attempt', { concurrency: 12, timeout: 120_000 }, () => {
     },
   ];
   for (const { name, skip = false, env } of stages)
-    it(`ends after 15 seconds, whatever its stage: ${name}`, { skip }, async () => {
+    it(`is given up after 15 seconds, whatever its stage: ${name}`, { skip }, async () => {
       const { child, result } = start({ env: await env() });
       child.stderr.once('data', () => child.kill('SIGKILL'));
       const { stderr, ms } = await result;

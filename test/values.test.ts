@@ -183,7 +183,7 @@ describe('values', { concurrency: 4 }, () => {
     const title = patterns.map(show).join(' and ');
     const { source, runWith } = SOURCES[i % 2]!;
 
-    it(`are taken out of ${title} in ${source}`, async () => {
+    it(`are extracted from ${title} in ${source}`, async () => {
       const { requests, url } = await ownMockZoom();
       const { code, stderr } = await runWith({ ZOOM_HOST: url }, texts);
       assert.deepEqual(received(requests), [Object.values(ACCOUNT).join(':')], stderr);
@@ -191,7 +191,7 @@ describe('values', { concurrency: 4 }, () => {
     });
   }
 
-  it('are taken out of every notation at a prompt', inTerminal, async () => {
+  it('are extracted from every notation at a prompt', inTerminal, async () => {
     const rounds = inThrees(SURROUNDINGS).map((patterns, nth) => {
       const values = NAMES.map((name) => `${ACCOUNT[name]}${nth}`);
       return { values, texts: NAMES.map((name, i) => fill(patterns[i] ?? 'VALUE', name, values[i])) };
@@ -215,7 +215,7 @@ describe('values', { concurrency: 4 }, () => {
   for (const [i, pattern] of hosts.entries()) {
     const { source, runWith } = SOURCES[i % 2]!;
 
-    it(`include ZOOM_HOST, taken out of ${show(pattern)} in ${source}`, async () => {
+    it(`include ZOOM_HOST, extracted from ${show(pattern)} in ${source}`, async () => {
       const { url } = await ownMockZoom();
       const ZOOM_HOST = pattern.replace('NAME', 'ZOOM_HOST').replace('VALUE', url);
       expectRun(await runWith({}, { ...ACCOUNT, ZOOM_HOST }), { code: 0 });
