@@ -180,9 +180,9 @@ function labelPattern(name: string): RegExp {
   // Match ZOOM_HOST in full only: "localhost:3000" has no label.
   const words = name === 'ZOOM_HOST' ? name : name.replace('ZOOM_', '').replace('_', String.raw`[\s_-]?`);
   // Allow a few words before the name, but no reference such as ${NAME} or $NAME.
-  const before = String.raw`(?!\$(?:\{|\w+$))(?:\$env:)?[^=:"'\`“‘„«‹]{0,40}?`;
-  // The name may be in quotes (\1). Only its closing quote is left, as in `NAME": "…`, if unwrapValue() has dropped the
-  // outer two of `"NAME": "…"` as quotes around a value. A separator, a space, or nothing follows.
+  const before = String.raw`(?!\$(?:\{|\w+$))(?:\$env:)?[^#=:"'\`“‘„«‹]{0,40}?`;
+  // The name may be in quotes (\1), or have only a closing one, as in `NAME": "…`, if unwrapValue() has taken the outer
+  // quotes of `"NAME": "…"` for quotes around a value. A separator, a space, or nothing follows.
   const nameInQuotes = String.raw`(["'\`]?)${before}${words}(?:\1|["'\`](?=\s*[=:]))`;
   return new RegExp(String.raw`^${before}${nameInQuotes}(?:\s*[=:：>*,|–—]+\s*|\s+(?:-\s+)?|$)`, 'i');
 }
@@ -192,8 +192,8 @@ const SAMPLE_WORDS =
   'account|actual|add|api|app|change|client|copy|credentials?|enter|example|goes|here|id|insert|key|me|my|new|none|' +
   'null|oauth|paste|placeholder|put|replace|s2s|secret|server|set|tbd|the|this|to|todo|undefined|value|x|your|zoom';
 const SAMPLE = new RegExp(`^(${SAMPLE_WORDS}|[^\\p{L}\\p{N}$])*$`, 'iu');
-/** Matches other texts that are not values: "<CLIENT_ID>", "xxxx", "# a comment", or "an introduction:". */
-const NO_VALUE = /^[<[].*[>\]]$|^(.)\1{3,}$|^(#|\/\/) |\s\w+:$/isu;
+/** Matches other texts that are not values: "<CLIENT_ID>", "xxxx", "# a comment", "#NAME=…", or "an introduction:". */
+const NO_VALUE = /^[<[].*[>\]]$|^(.)\1{3,}$|^(#+|\/\/)( |[A-Z_]{4,}=)|\s\w+:$/su;
 /** Matches more than one value: a row of a table, or the name of a credential in the middle, as in JSON on one line. */
 const SEVERAL_VALUES = /[\w-]{16,}[\s,;|"']+[\w-]{16,}|(account|client)[\s_-]?(id|secret)["'`]?\s*[=:]/i;
 
@@ -212,7 +212,7 @@ function findProblem(name: CredentialName, value: string, file = ''): [] | [pred
     [/^encrypted:/, 'is an unresolved reference (encrypted:…)', 'Run this command through: dotenvx run --'],
     [/^\$(\{.*\}|\(.*\)|env:.*|[A-Z_][A-Z\d_]*)$/s, 'is an unresolved reference ($…)', 'Set the value itself.'],
     [/^(\{\{|ENC\[|%\w+%$|vault:|\w[\w+.-]*:\/\/)/i, 'is an unresolved reference or a URL', 'Set the value itself.'],
-    [/^(export )?[A-Z]{3,}_[A-Z_]{3,}=/, 'sets another variable', 'Correct the value or its label.'],
+    [/^(export )?[A-Z][A-Z_]{3,}=[^=]/, 'sets another variable', 'Correct the value or its label.'],
     [SEVERAL_VALUES, 'contains more than one value', 'Keep only one.'],
     [/[\p{C}\p{DI}]/u, `contains an invisible character (U+${codePoint})`, 'Remove it.'],
   ];
@@ -302,7 +302,7 @@ function whyNoPrompt(): string | undefined {
 async function promptFor(names: readonly CredentialName[], current: Credentials, lines: string[]) {
   process.stdin.setRawMode(true); // Before anything else, so that a secret pasted early is not echoed.
   lines.forEach(say);
-  // kleur, which colors the prompts, checks only NODE_DISABLE_COLORS.
+  // kleur, which colors the prompts, checks NODE_DISABLE_COLORS, but not NO_COLOR.
   if (process.env['NO_COLOR']) process.env['NODE_DISABLE_COLORS'] = '1';
   const [{ default: prompts }, readline] = await Promise.all([import('prompts'), import('node:readline')]);
   const { close, ...options } = createLineEditor(readline);
@@ -310,7 +310,7 @@ async function promptFor(names: readonly CredentialName[], current: Credentials,
     const format = (text: string) => unwrapValue(name, text);
     const validate = (text: string) => {
       const [predicate] = findProblem(name, format(text));
-      return predicate ? `This ${predicate}. Press Ctrl-U to start over.` : format(text) !== '' || 'Enter a value.';
+      return predicate ? `This ${predicate}. Press Ctrl-U to clear it.` : format(text) !== '' || 'Enter a value.';
     };
     return { type: 'text' as const, name, message: name, initial: current[name], format, validate, ...options };
   });
@@ -335,8 +335,8 @@ type TextPrompt = { firstRender: boolean; msg: string; value: string; red: boole
  * several prompts. Node's readline edits them: prompts itself takes control keys for text, does not know Home and End,
  * and cuts characters outside the Basic Multilingual Plane in two.
  *
- * A new prompt calls onRender(), which remembers it. Each key then calls update(), which shows the line so far in that
- * prompt or, after Enter, submits the line and forgets the prompt. A prompt that refuses a line calls onRender() again.
+ * Each rendering calls onRender(), which remembers a prompt that is new or has refused a line. Each key then calls
+ * update(), which shows the line so far in that prompt or, after Enter, submits the line and forgets the prompt.
  * @returns options for every prompt, and close(), which releases the terminal
  */
 function createLineEditor({ createInterface, emitKeypressEvents }: typeof import('node:readline')) {
@@ -360,8 +360,8 @@ function createLineEditor({ createInterface, emitKeypressEvents }: typeof import
   function onRender(this: TextPrompt) {
     if (!this.firstRender && !this.red) return;
     prompt = this;
-    // Mask secrets. Assign the empty value again, after `transform`: this makes prompts render the default value, which
-    // it shows in place of an empty one, through the mask.
+    // Mask secrets. Set `transform` before the value: setting the value, even to '', renders what prompts shows, which
+    // for an empty value is the default.
     if (this.firstRender)
       Object.assign(this, { transform: { render: (text: string) => mask(this.msg, text) }, value: '' });
     while (queue[0]?.trim() === '') queue.shift(); // Skip the blank lines of a paste.
@@ -510,8 +510,7 @@ async function post(server: Server, credentials: Credentials, onSent: () => void
   request.once('finish', onSent).on('error', () => {}); // events.once(), below, reports the error.
   request.end(new URLSearchParams({ grant_type: 'account_credentials', account_id }).toString());
   // Also give the signal to once(): the request ignores it while a proxy opens the tunnel (Node 22 to 26).
-  // Race 'close', too: a server that switches protocols causes no 'response'. 'close' has no argument,
-  // so that `response` is then undefined.
+  // Race 'close', too, which passes no response: a server that switches protocols causes no 'response'.
   const events = ['response', 'close'].map((event) => once(request, event, { signal }));
   const [response]: IncomingMessage[] = await Promise.race(events);
   if (!response) throw interception(endpoint, 'did not send a usable response');

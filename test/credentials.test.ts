@@ -87,23 +87,27 @@ describe('the script and its credentials', { concurrency: 4 }, () => {
     expectRun(await run({ cwd, env }), { code: 0 });
   });
 
-  it('saves credentials only after Zoom accepts them, and says so before it prints the token', inTerminal, async () => {
-    const cwd = folder();
-    let filesOnRequest: string[] | undefined;
-    const server = await ownMockZoom((...args) => {
-      filesOnRequest = files(cwd);
-      respondLikeZoom(...args);
-    });
-    const { screen, dotenv } = await session({ env: { ZOOM_HOST: server.url }, cwd });
-    assert.match(screen, /\nSaved ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, and ZOOM_CLIENT_SECRET in \.env\.\n\nZoom Server/);
-    assert.deepEqual({ filesOnRequest, dotenv }, { filesOnRequest: [], dotenv: DOTENV });
-  });
+  it(
+    'saves credentials after Zoom accepts them, not before the request, and says so before it prints the token',
+    inTerminal,
+    async () => {
+      const cwd = folder();
+      let filesOnRequest: string[] | undefined;
+      const server = await ownMockZoom((...args) => {
+        filesOnRequest = files(cwd);
+        respondLikeZoom(...args);
+      });
+      const { screen, dotenv } = await session({ env: { ZOOM_HOST: server.url }, cwd });
+      assert.match(screen, /\nSaved ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, and ZOOM_CLIENT_SECRET in \.env\.\n\nZoom Server/);
+      assert.deepEqual({ filesOnRequest, dotenv }, { filesOnRequest: [], dotenv: DOTENV });
+    },
+  );
 
   for (const { name, content } of [
     { name: 'leaves .env as it was', content: `ZOOM_CLIENT_ID=${ZOOM_CLIENT_ID}\nZOOM_CLIENT_SECRET= # none\n` },
     { name: 'creates no .env', content: undefined },
   ])
-    it(`${name} if a prompt that offers what Zoom rejected is cancelled`, inTerminal, async () => {
+    it(`${name} if the user cancels a prompt after a rejection`, inTerminal, async () => {
       const cwd = folder(content ? { '.env': content } : {});
       const terminal = new Terminal({ env: { ...host(), ZOOM_ACCOUNT_ID }, cwd });
       if (!content) await terminal.answer('ZOOM_CLIENT_ID', `${ZOOM_CLIENT_ID}\r`);
@@ -168,7 +172,7 @@ describe('the script and its credentials', { concurrency: 4 }, () => {
     { signal: 'Ctrl-C', code: 130, ...withCtrlC },
     { signal: 'SIGTERM', code: 143, ...inUnixTerminal },
   ])
-    it(`saves what was typed after ${signal} while Zoom is silent`, options, async () => {
+    it(`saves what was typed if ${signal} ends it while Zoom is silent`, options, async () => {
       const cwd = folder();
       let onRequest = () => {};
       const requested = new Promise<void>((done) => (onRequest = done));
@@ -228,7 +232,7 @@ describe('the script and its credentials', { concurrency: 4 }, () => {
     },
     { name: 'to a file that does not exist yet', expected: { mode: 0o600, text: DOTENV } },
   ])
-    it(`keeps .env a symbolic link ${name}`, inUnixTerminal, async () => {
+    it(`keeps .env as a symbolic link ${name}`, inUnixTerminal, async () => {
       const cwd = folder();
       const target = join('elsewhere', 'settings');
       mkdirSync(join(cwd, 'elsewhere'));

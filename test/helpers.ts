@@ -388,7 +388,7 @@ export function expectPlainText({ stdout, stderr }: Pick<Result, 'stdout' | 'std
   assert.doesNotMatch(stdout + stderr, /[^\n\P{C}]/u);
 }
 
-/** Expects output without the client secret. Is called on the output of every test. */
+/** Expects output without the client secret. Every test's output is checked, except stdout with --token. */
 function expectNoSecret(output: string): void {
   for (const secret of [ACCOUNT.ZOOM_CLIENT_SECRET, BASIC])
     assert.ok(!output.includes(secret), `the output contains the secret: ${output}`);

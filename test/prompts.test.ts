@@ -139,7 +139,7 @@ describe('prompts', { concurrency: 4 }, () => {
     { name: 'with an extra line', keys: `${values.join('\r')}\ra fourth line\r` },
     {
       name: 'as lines of .env',
-      keys: `# Zoom\r${accountLine}\r\r${otherLines.map((line) => `export ${line}`).join('\r')}\r`,
+      keys: `# Zoom\r#ZOOM_ACCOUNT_ID=old\r# ZOOM_CLIENT_ID=old\r${accountLine}\r\r${otherLines.map((line) => `export ${line}`).join('\r')}\r`,
     },
     {
       name: 'as JSON',
@@ -190,7 +190,7 @@ describe('prompts', { concurrency: 4 }, () => {
     },
     { name: 'another label', keys: `Client ID: ${ZOOM_CLIENT_ID}`, complaint: 'This is labeled ZOOM_CLIENT_ID.' },
     { name: 'a reference', keys: 'op://vault/item/field', complaint: 'This is an unresolved reference (op://…).' },
-    { name: 'another name', keys: 'export ZOOM_HOST=zoom.us', complaint: 'This sets another variable.' },
+    { name: 'another name', keys: 'PORT=3000', complaint: 'This sets another variable.' },
     { name: 'the label of the secret', keys: otherLines[1]!, complaint: 'This is labeled ZOOM_CLIENT_SECRET.' },
     { name: 'more values beside it', keys: values.join('\t'), complaint: 'This contains more than one value.' },
     { name: 'commas and more values', keys: values.join(', '), complaint: 'This contains more than one value.' },
@@ -205,7 +205,7 @@ describe('prompts', { concurrency: 4 }, () => {
       const rest = `\r${ZOOM_CLIENT_ID}\r${ZOOM_CLIENT_SECRET}\r`;
       const terminal = new Terminal({ env: host(), cwd });
       await terminal.answer('ZOOM_ACCOUNT_ID', `${keys}${rest}`);
-      await terminal.see(`${complaint} Press Ctrl-U to start over.`);
+      await terminal.see(`${complaint} Press Ctrl-U to clear it.`);
       terminal.type(`${ctrl('U')}${ZOOM_ACCOUNT_ID}${rest}`);
       assert.equal(await terminal.end(), 0);
       assert.equal(dotenv(cwd), DOTENV);
