@@ -206,7 +206,6 @@ function findProblem(name: CredentialName, value: string, file = ''): [] | [pred
   const other = CREDENTIAL_NAMES.find((candidate) => candidate !== name && labelPattern(candidate).test(value));
   if (other) return [`is labeled ${other}`, 'Correct the value or its label.'];
   const opRun = `op run${file && ` --env-file=${quoteForShell(file)}`} --`;
-  const codePoint = /[\p{C}\p{DI}]/u.exec(value)?.[0].codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0');
   const problems: [pattern: RegExp, predicate: string, remedy: string][] = [
     [/^op:\/\//i, 'is an unresolved reference (op://…)', `Run this command through: ${opRun}`],
     [/^encrypted:/, 'is an unresolved reference (encrypted:…)', 'Run this command through: dotenvx run --'],
@@ -214,10 +213,11 @@ function findProblem(name: CredentialName, value: string, file = ''): [] | [pred
     [/^(\{\{|ENC\[|%\w+%$|vault:|\w[\w+.-]*:\/\/)/i, 'is an unresolved reference or a URL', 'Set the value itself.'],
     [/^(export )?[A-Z][A-Z_]{3,}=[^=]/, 'sets another variable', 'Correct the value or its label.'],
     [SEVERAL_VALUES, 'contains more than one value', 'Keep only one.'],
-    [/[\p{C}\p{DI}]/u, `contains an invisible character (U+${codePoint})`, 'Remove it.'],
   ];
   const [, ...problem] = problems.find(([pattern]) => pattern.test(value)) ?? [];
-  return problem;
+  if (problem.length) return problem;
+  const codePoint = /[\p{C}\p{DI}]/u.exec(value)?.[0].codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0');
+  return codePoint ? [`contains an invisible character (U+${codePoint})`, 'Remove it.'] : [];
 }
 
 /**

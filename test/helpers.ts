@@ -40,7 +40,7 @@ const tsx = join(root, 'node_modules/tsx/dist/cli.mjs');
 const script = join(root, 's2s.ts');
 const withoutTsx = process.env['S2S_RUNNER'] === 'node';
 
-/** The command that starts the script: with tsx or, if S2S_RUNNER is "node", with Node alone, which strips types in 22.18 or later. */
+/** The command that starts the script: tsx or, if S2S_RUNNER is "node", Node alone (22.18 or later strips types). */
 export const S2S = [process.execPath, ...(withoutTsx ? [] : [tsx]), script];
 
 export type Env = Record<string, string | undefined>;
