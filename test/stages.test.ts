@@ -240,16 +240,17 @@ describe('a signal', { concurrency: 12, timeout: 120_000, skip: noSignals || inT
   });
 
   const newPid = ['unshare', '--pid', '--fork', '--kill-child', ...(isRoot ? [] : ['--user', '--map-root-user'])];
-  const skip = skipUnless(`${newPid.join(' ')} true`);
-  for (const signal of signals)
-    it(`ends the script at once if it is PID 1: ${signal.signal}`, { skip }, async () => {
-      const env = withCredentials(await startTcpServer());
-      const terminal = new Terminal({ command: [...newPid, ...S2S_WITHOUT_TSX], env });
-      await terminal.see('Waiting for');
-      const { pid } = terminal;
-      const child = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
-      await interrupt(terminal, signal, Number(child));
-    });
+  describe('to PID 1', { skip: skipUnless(`${newPid.join(' ')} true`) }, () => {
+    for (const signal of signals)
+      it(`ends the script at once: ${signal.signal}`, async () => {
+        const env = withCredentials(await startTcpServer());
+        const terminal = new Terminal({ command: [...newPid, ...S2S_WITHOUT_TSX], env });
+        await terminal.see('Waiting for');
+        const { pid } = terminal;
+        const child = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+        await interrupt(terminal, signal, Number(child));
+      });
+  });
 
   for (const { signal, status } of [
     { signal: 'SIGINT', status: 130 },
