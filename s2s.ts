@@ -109,12 +109,12 @@ type Settings = { credentials: Credentials; zoomHost: string; isInEnv: (name: st
 type Server = { endpoint: URL; marketplace: string; proxy?: URL; agent?: https.Agent; hint: string };
 
 /** How a request ends, unless it throws a Failure. */
-type Outcome = TokenResponse | Rejection | TransientError;
+type Outcome = TokenResponse | Rejection | TransientOutcome;
 type TokenResponse = { kind: 'token'; token: string; scopes: string[]; expires: Date | undefined; json: object };
 /** Zoom does not accept the request, usually because of the credentials. */
 type Rejection = { kind: 'rejection'; suspects: readonly CredentialName[]; lines: string[] };
 /** Another attempt may succeed, after `wait` seconds if the server said so. `problem` ends without a period. */
-type TransientError = { kind: 'transient'; problem: string; details: string[]; wait?: number | undefined };
+type TransientOutcome = { kind: 'transient'; problem: string; details: string[]; wait?: number | undefined };
 
 function readFlags() {
   const flag = { type: 'boolean' } as const;
@@ -162,7 +162,7 @@ async function readDotenv(file: string): Promise<Record<string, string>> {
 
 /**
  * Reads a value as it was meant, whether it was typed, pasted, or set in the dotenv file or the environment. Drops what
- * surrounds it: white space, invisible characters, quotes, a comma or semicolon, and a label that names it.
+ * surrounds it, such as white space, invisible characters, quotes, tags, commas, and a label that names it.
  * @returns the value, or an empty string if the text is nothing but a label or a placeholder
  */
 function unwrapValue(name: string, text = ''): string {
@@ -179,7 +179,7 @@ function unwrapValue(name: string, text = ''): string {
 function labelPattern(name: string): RegExp {
   // Match ZOOM_HOST in full only: "localhost:3000" has no label.
   const words = name === 'ZOOM_HOST' ? name : name.replace('ZOOM_', '').replace('_', String.raw`[\s_-]?`);
-  // Allow a few words before the name, but no reference such as ${NAME} or $NAME.
+  // Allow a few words before the name, outside or inside its quotes, but no reference such as ${NAME} or $NAME.
   const before = String.raw`(?!\$(?:\{|\w+$))(?:\$env:)?[^#=:"'\`“‘„«‹]{0,40}?`;
   // The name may be in quotes (\1), or have only a closing one, as in `NAME": "…`, if unwrapValue() has taken the outer
   // quotes of `"NAME": "…"` for quotes around a value. A separator, a space, or nothing follows.
@@ -350,18 +350,18 @@ function createLineEditor({ createInterface, emitKeypressEvents }: typeof import
 
   const update = () => {
     if (!prompt) return;
-    const pressed = isCancelled ? 'escape' : queue.length ? 'return' : '';
+    const keyToSend = isCancelled ? 'escape' : queue.length ? 'return' : '';
     const cursorOffset = editor.cursor - editor.line.length;
     Object.assign(prompt, { value: queue.shift() ?? editor.line, cursorOffset, red: false, error: false });
-    if (!pressed) return prompt.render();
+    if (!keyToSend) return prompt.render();
     prompt = undefined;
-    promptInput.emit('keypress', undefined, { name: pressed });
+    promptInput.emit('keypress', undefined, { name: keyToSend });
   };
   function onRender(this: TextPrompt) {
     if (!this.firstRender && !this.red) return;
     prompt = this;
-    // Mask secrets. Set `transform` before the value: setting the value, even to '', renders what prompts shows, which
-    // for an empty value is the default.
+    // Mask secrets. Set `transform` before the value, because the setter of the value applies it at once: to the value
+    // or, if that is empty, to the default.
     if (this.firstRender)
       Object.assign(this, { transform: { render: (text: string) => mask(this.msg, text) }, value: '' });
     while (queue[0]?.trim() === '') queue.shift(); // Skip the blank lines of a paste.
@@ -454,8 +454,8 @@ function setValue(text: string, name: CredentialName, value: string): string {
 
 /**
  * Replaces a file atomically, keeping its mode and owner. Overwrites it in place if it cannot be replaced: because it
- * is a mount point, because another program has it open, or because it or its folder belongs to someone else. Does all
- * this synchronously, so that no signal is handled halfway.
+ * is a mount point, because another program has it open, because its owner cannot be kept, or because its folder is not
+ * writable. Does all this synchronously, so that no signal is handled halfway.
  */
 function replaceFile(path: string, text: string, oldStats: fs.Stats | undefined): void {
   const temporary = `${path}.${crypto.randomUUID()}`;
@@ -520,10 +520,10 @@ async function post(server: Server, credentials: Credentials, onSent: () => void
   return interpretResponse(response, body, server, credentials);
 }
 
-/** @param what what the server did that Zoom itself never does */
-function interception({ host, origin }: URL, what: string): Failure {
+/** @param predicate what the server did that Zoom itself never does */
+function interception({ host, origin }: URL, predicate: string): Failure {
   const who = 'A captive portal, proxy, or firewall may have answered instead of Zoom.';
-  return new Failure(1, `${host} ${what}.`, who, `Open ${origin}/ in a browser, or try another network.`);
+  return new Failure(1, `${host} ${predicate}.`, who, `Open ${origin}/ in a browser, or try another network.`);
 }
 
 /** The statuses that `curl --retry` retries, and Cloudflare's 520 to 524, which mean that the origin server failed. */
@@ -601,13 +601,13 @@ function parseRetryAfter(value = ''): number | undefined {
 /** The error of a name lookup (`hostname`), a connection (`address`), or a proxy's tunnel (`statusCode`). */
 type SocketError = NodeJS.ErrnoException & { hostname?: string; address?: string; port?: number; statusCode?: number };
 
-/** Returns a TransientError if another attempt may succeed. Throws any other error as a Failure. */
-async function classifyError(error: unknown, server: Server): Promise<TransientError> {
+/** Returns a TransientOutcome if another attempt may succeed. Throws any other error, as a Failure unless it is a bug. */
+async function classifyError(error: unknown, server: Server): Promise<TransientOutcome> {
   if (error instanceof Failure || error instanceof TypeError) throw error; // A TypeError is a bug here: show its stack.
   const { name, code, message, statusCode, hostname, address = '', port } = error as SocketError;
   const { host } = server.endpoint;
   const cause = `${code ?? clean(message)}${statusCode ? `, status ${statusCode}` : ''}`;
-  const transient = (problem: string): TransientError => ({ kind: 'transient', problem, details: [server.hint] });
+  const transient = (problem: string): TransientOutcome => ({ kind: 'transient', problem, details: [server.hint] });
   if (name === 'AbortError') return transient(`${host} did not respond within 15 seconds`);
   if (code?.startsWith('HPE_')) throw interception(server.endpoint, `did not respond with valid HTTP (${code})`);
   if (code === 'ECONNRESET' || code === 'EPIPE') return transient(`${host} closed the connection`);
@@ -784,7 +784,7 @@ await Promise.race([main(untilSignal), untilSignal]).catch((error: unknown) => {
 });
 // Flush stderr, then exit even if something is still running, such as a clipboard command that hangs.
 process.stderr.write('', () => {
-  // A signal that arrived has no handler left, because of once(). End by it: process.exit() waits for a name lookup,
+  // A signal that arrived has no handler left, because of once(). Re-raise it: process.exit() waits for a name lookup,
   // which may take half a minute. In raw mode, which a prompt sets, rely on process.exit(), which resets the terminal.
   const signal = (['SIGINT', 'SIGTERM'] as const).find((name) => !process.listenerCount(name));
   if (signal && !process.stdin.isRaw && process.platform !== 'win32') process.kill(process.pid, signal);

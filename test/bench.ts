@@ -24,7 +24,7 @@ const node = process.execPath;
 const stripsTypes = Boolean((process.features as { typescript?: unknown }).typescript);
 const minimal: Command = {
   name: 'a minimal script: node:https, one clipboard command',
-  command: [node, file('least.mjs')],
+  command: [node, file('minimal.mjs')],
 };
 const commands: Command[] = [
   { name: '`npx tsx s2s.ts`', command: ['npx', 'tsx', 's2s.ts'] },

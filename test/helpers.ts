@@ -86,7 +86,7 @@ export function redirecting(stream: 1 | 2, file: string, ...args: string[]): str
 }
 
 /**
- * Returns a minimal environment: no credentials, display or proxy, its own home, loopback only. It looks like an SSH
+ * Returns a minimal environment: no credentials, display, or proxy; its own home; loopback only. It looks like an SSH
  * session, so the system clipboard is never touched.
  */
 export function environment(env: Env = {}): Record<string, string> {
@@ -388,7 +388,7 @@ export function expectPlainText({ stdout, stderr }: Pick<Result, 'stdout' | 'std
   assert.doesNotMatch(stdout + stderr, /[^\n\P{C}]/u);
 }
 
-/** Expects output without the client secret. Every test's output is checked, except stdout with --token. */
+/** Expects output without the client secret. */
 function expectNoSecret(output: string): void {
   for (const secret of [ACCOUNT.ZOOM_CLIENT_SECRET, BASIC])
     assert.ok(!output.includes(secret), `the output contains the secret: ${output}`);
@@ -472,8 +472,8 @@ export const noFolderLinks = (() => {
   }
 })();
 
-/** The reason to skip a test that needs a system without a display, or false. */
-export const notLinux = process.platform !== 'linux' && 'only Linux can be without a display';
+/** The reason to skip a test of X11, of Wayland, or of a system without a display, or false. */
+export const notLinux = process.platform !== 'linux' && 'only on Linux does the clipboard depend on a display';
 
 /** The reason to skip a test that needs fakeClipboard(), or false. */
 export const noFakeClipboard = isWindows && 'the clipboard of Windows needs no command from PATH';
