@@ -601,7 +601,11 @@ function parseRetryAfter(value = ''): number | undefined {
 /** The error of a name lookup (`hostname`), a connection (`address`), or a proxy's tunnel (`statusCode`). */
 type SocketError = NodeJS.ErrnoException & { hostname?: string; address?: string; port?: number; statusCode?: number };
 
-/** Returns a TransientOutcome if another attempt may succeed. Throws any other error, as a Failure unless it is a bug. */
+/**
+ * Classifies the error of an attempt.
+ * @returns a TransientOutcome if another attempt may succeed
+ * @throws a Failure for any other error, or the error itself if it is a bug here
+ */
 async function classifyError(error: unknown, server: Server): Promise<TransientOutcome> {
   if (error instanceof Failure || error instanceof TypeError) throw error; // A TypeError is a bug here: show its stack.
   const { name, code, message, statusCode, hostname, address = '', port } = error as SocketError;
