@@ -76,7 +76,7 @@ async function main(untilSignal: Promise<never>): Promise<void> {
 
 /** An expected error: reported without a stack trace. */
 class Failure extends Error {
-  /** For their meanings, see USAGE. */
+  /** USAGE says what each code means. */
   readonly exitCode: 1 | 2 | 130 | 143;
 
   /** @param lines what went wrong, then what to do about it */
@@ -284,7 +284,7 @@ async function promptForSuspects({ suspects, lines }: Rejection, settings: Setti
   if (!names.length || whyNoPrompt()) throw new Failure(1, ...lines);
   const credentials = await promptFor(names, current, [...lines, 'Press Enter to keep the current value.']);
   if (!isDeepStrictEqual(credentials, current)) return credentials;
-  throw new Failure(1, 'Nothing changed, so Zoom would reject the request again.', 'Run s2s again to change a value.');
+  throw new Failure(1, 'Nothing changed, so s2s did not try again.', 'Run s2s again to retry or to change a value.');
 }
 
 /** Returns why the user cannot be prompted, or undefined. */
@@ -629,14 +629,15 @@ async function classifyError(error: unknown, server: Server): Promise<TransientO
  * @param code from OpenSSL or Node
  */
 async function certificateFailure(code: string, { endpoint, proxy, hint }: Server): Promise<Failure> {
-  // The error does not say whose certificate it is: the proxy's, if connecting only to the proxy fails in the same way.
+  // The error does not say whose certificate is at fault. It is the proxy's if connecting to the proxy alone fails in
+  // the same way.
   const request = proxy?.protocol === 'https:' && https.get(proxy.origin, { signal: AbortSignal.timeout(5_000) });
-  const isProxy = request && (await once(request, 'response').catch((error) => error.code)) === code;
-  const peer = isProxy ? `the proxy ${proxy?.host}` : endpoint.host;
+  const isProxyCert = request && (await once(request, 'response').catch((error) => error.code)) === code;
+  const peer = isProxyCert ? `the proxy ${proxy?.host}` : endpoint.host;
   const sentence = (fault: string) => `The certificate of ${peer} ${fault} (${code}). Your credentials were not sent.`;
   const clock = 'Check the date and time on this computer.';
   if (/EXPIRED|NOT_YET_VALID/.test(code)) return new Failure(1, sentence('has expired or is not valid yet'), clock);
-  if (/ALTNAME/.test(code) && !isProxy) return interception(endpoint, `sent the wrong certificate (${code})`);
+  if (/ALTNAME/.test(code) && !isProxyCert) return interception(endpoint, `sent the wrong certificate (${code})`);
   if (/ALTNAME/.test(code)) return new Failure(1, sentence('is for another host'), hint);
   const remedy = `If your company inspects TLS traffic, set NODE_USE_SYSTEM_CA=1 (Node 22.19+ or
 24.6+), or set NODE_EXTRA_CA_CERTS to a file with your company's CA certificate.`;
@@ -726,7 +727,8 @@ function whyNoClipboard(): string | undefined {
 async function copyByTerminal(token: string): Promise<string> {
   const { STY, TERM = '', TMUX } = process.env;
   const { spawnSync } = await import('node:child_process');
-  // tmux does not pass on OSC 52 unless set-clipboard is "on". -w, from tmux 3.2, sends it to the terminal outside.
+  // tmux does not pass on OSC 52 unless set-clipboard is "on", but `load-buffer -w` (tmux 3.2 or later) sends it to the
+  // outer terminal.
   const tmux = TMUX && spawnSync('tmux', ['load-buffer', '-w', '-'], { input: token, timeout: 5_000 });
   if (tmux && tmux.status === 0) return 'Copied the token to a tmux buffer, and asked your terminal to copy it.';
   // GNU screen prints an OSC 52 sequence that does not fit its buffer. tmux, whose TERM may also be "screen", does not.

@@ -136,7 +136,7 @@ describe('the script and its credentials', { concurrency: 4 }, () => {
       await terminal.answer('ZOOM_CLIENT_ID', '\r');
       await terminal.answer('ZOOM_CLIENT_SECRET', '\r');
       await terminal.see(
-        '\nNothing changed, so Zoom would reject the request again.\nRun s2s again to change a value.\n',
+        '\nNothing changed, so s2s did not try again.\nRun s2s again to retry or to change a value.\n',
       );
       assert.equal(await terminal.end(), 1);
       assert.equal(server.requests.length, 1);
@@ -198,7 +198,7 @@ describe('the script and its credentials', { concurrency: 4 }, () => {
 
   for (const { name, before, after } of [
     {
-      name: 'the effective line if a name is there twice',
+      name: 'the effective line of a repeated name',
       before: 'ZOOM_ACCOUNT_ID=old\nPORT=1\nZOOM_ACCOUNT_ID=\nHOST=a\n',
       after: `ZOOM_ACCOUNT_ID=old\nPORT=1\nZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\nHOST=a\n`,
     },
@@ -208,7 +208,7 @@ describe('the script and its credentials', { concurrency: 4 }, () => {
       after: `\ufeffZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\nKEEP=1\n`,
     },
   ])
-    it(`replaces in .env ${name}`, inTerminal, async () => {
+    it(`replaces ${name} in .env`, inTerminal, async () => {
       const { dotenv } = await session({ env: withoutAccountId(zoom), cwd: folder({ '.env': before }) });
       assert.equal(dotenv, after);
     });

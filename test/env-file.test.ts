@@ -61,7 +61,7 @@ const otherLine = fc.constantFrom(
   'DOLLAR=$$&$1',
 );
 /** Generates a line with a credential that has no value. */
-const blankLine = fc
+const unsetCredential = fc
   .tuple(
     fc.constantFrom('', 'export ', '  '),
     fc.constantFrom(...NAMES),
@@ -71,7 +71,7 @@ const blankLine = fc
   )
   .map((parts) => parts.join(''));
 const file = fc.record({
-  lines: fc.array(fc.oneof(otherLine, blankLine), { maxLength: 14 }),
+  lines: fc.array(fc.oneof(otherLine, unsetCredential), { maxLength: 14 }),
   lineEnd: fc.constantFrom('\n', '\r\n'),
   endsLastLine: fc.boolean(),
 });

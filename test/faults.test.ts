@@ -1,4 +1,4 @@
-/** What goes wrong for good: rejections by Zoom, broken networks, certificates, unexpected responses. */
+/** Errors that are not retried: rejections by Zoom, network errors, bad certificates, and unexpected responses. */
 
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';

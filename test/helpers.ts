@@ -86,8 +86,8 @@ export function redirecting(stream: 1 | 2, file: string, ...args: string[]): str
 }
 
 /**
- * Returns a minimal environment: no credentials, display, or proxy; its own home; loopback only. It looks like an SSH
- * session, so the system clipboard is never touched.
+ * Returns a minimal environment, without credentials, a display, or a proxy. It has its own home folder, and allows only
+ * connections to loopback. It looks like an SSH session, so the system clipboard is never touched.
  */
 export function environment(env: Env = {}): Record<string, string> {
   const home = folder();
@@ -201,7 +201,7 @@ export class Terminal {
   #home: string;
   #events = new EventEmitter();
   #display: xterm.Terminal;
-  #seenThere = new Map<string, number>(); // How often texts that are still on the display were seen.
+  #seenThere = new Map<string, number>(); // How many times each text that is still on the display was seen.
 
   constructor({ args = [], env = {}, cwd = folder(), command = S2S_WITHOUT_TSX }: Run) {
     const fullEnv = environment(env);
@@ -245,7 +245,7 @@ export class Terminal {
     this.#events.emit('data');
   }
 
-  /** Returns how often a text is on the display. */
+  /** Returns how many times a text is on the display. */
   #count(text: string): number {
     return this.display.split(text).length - 1;
   }
@@ -446,9 +446,9 @@ export function preloading(code: string): Env {
 }
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-export const hasProxies = major > 24 || (major === 24 && minor >= 5) || (major === 22 && minor >= 21);
+export const supportsProxies = major > 24 || (major === 24 && minor >= 5) || (major === 22 && minor >= 21);
 /** The reason to skip a test that needs a proxy, or false. */
-export const noProxies = !hasProxies && `Node ${process.version} does not support proxies`;
+export const noProxies = !supportsProxies && `Node ${process.version} does not support proxies`;
 
 /** Returns a reason to skip a test if a probe command fails, or false. In CI on Linux a failing probe is an error. */
 export function skipUnless(...probes: string[]): string | false {
@@ -495,7 +495,7 @@ export const UNSHARE = ['unshare', '--mount', ...(isRoot ? [] : ['--user', '--ma
 export const X11 = ['Xvfb -help', 'xclip -version'];
 export const WAYLAND = ['sway --version', 'wl-copy --version', 'wl-paste --version'];
 
-/** Starts an X11 server without a screen for the current test. */
+/** Starts a headless X11 server for the current test. */
 export async function startX11() {
   const server = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', '64x64x24', '-nolisten', 'tcp'], {
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
@@ -520,7 +520,7 @@ export async function startX11() {
   };
 }
 
-/** Starts a Wayland compositor for the current test. It has no screen, but a seat, which a clipboard belongs to. */
+/** Starts a Wayland compositor for the current test. It is headless, but has a seat, which the clipboard needs. */
 export async function startWayland() {
   const runtime = folder();
   const nobody = 65534; // Sway does not run as root.

@@ -217,7 +217,7 @@ describe('prompts', { concurrency: 4 }, () => {
     { keys: 'op://a', complaint: 'This is an unresolved reference', key: '\x7f', shown: 'op://' },
     { keys: '', complaint: 'Enter a value.', key: '\x1b[D', shown: '' },
   ])
-    it(`take back "${complaint}" at the next key, ${JSON.stringify(key)}`, inTerminal, async () => {
+    it(`clear "${complaint}" at the next key, ${JSON.stringify(key)}`, inTerminal, async () => {
       const terminal = new Terminal({ env: withoutAccountId(zoom) });
       await terminal.answer('ZOOM_ACCOUNT_ID', `${keys}\r`);
       await terminal.see(complaint);
@@ -264,7 +264,7 @@ describe('prompts', { concurrency: 4 }, () => {
       keys: `a😀b𝔘${left}${left}x${right}\x7f\x1b[H𝒞c${left}\x1b[D${remove}`,
       value: 'ca😀x𝔘',
     },
-    { name: 'accents, and other scripts', keys: `é漢ß${left}\x7fü`, value: 'éüß' },
+    { name: 'accents and other scripts', keys: `é漢ß${left}\x7fü`, value: 'éüß' },
     {
       name: 'function keys, which do nothing',
       keys: `${functionKeys.join('')}ri${functionKeys.join('')}ght`,
@@ -276,7 +276,7 @@ describe('prompts', { concurrency: 4 }, () => {
       value: 'right',
     },
   ])
-    it(`edit with ${name}`, inTerminal, async () => {
+    it(`handle ${name}`, inTerminal, async () => {
       const server = await ownMockZoom(respondWith(200, TOKEN_RESPONSE));
       const env = { ZOOM_ACCOUNT_ID, ZOOM_HOST: server.url };
       const { dotenv } = await session({ env, answers: { ZOOM_CLIENT_ID: keys, ZOOM_CLIENT_SECRET: keys } });

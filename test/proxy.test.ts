@@ -12,7 +12,7 @@ import {
   type Env,
   expectRun,
   folder,
-  hasProxies,
+  supportsProxies,
   noProxies,
   ownMockZoom,
   ownTrustedMockZoom,
@@ -102,7 +102,7 @@ describe('the script with a proxy', { concurrency: 4 }, () => {
     assert.doesNotMatch(stderr, /zoom\.us/);
   });
 
-  it('names a failing proxy without its password', needsProxies, async () => {
+  it('reports a failing proxy without its password', needsProxies, async () => {
     const rejecting = await startProxy((_, socket) => socket.end('HTTP/1.1 407 Who are you\r\n\r\n'));
     for (const { address, problem } of [
       { address: rejecting, problem: 'Cannot connect to zoom.us (ERR_PROXY_TUNNEL, status 407).' },
@@ -115,8 +115,8 @@ describe('the script with a proxy', { concurrency: 4 }, () => {
   });
 
   for (const { name, host, isTrusted, owner } of [
-    { name: 'its own, which is not trusted', host: 'localhost', isTrusted: false, owner: 'the proxy HOST' },
-    { name: 'its own, for another host', host: 'proxy.example', isTrusted: true, owner: 'the proxy HOST' },
+    { name: "the proxy's, which is not trusted", host: 'localhost', isTrusted: false, owner: 'the proxy HOST' },
+    { name: "the proxy's, for another host", host: 'proxy.example', isTrusted: true, owner: 'the proxy HOST' },
     { name: "Zoom's, which is not trusted", host: 'localhost', isTrusted: true, owner: 'zoom.us' },
   ])
     it(`says whose certificate is wrong: ${name}`, needsProxies, async () => {
@@ -130,8 +130,8 @@ describe('the script with a proxy', { concurrency: 4 }, () => {
       assert.equal(zoom.requests.length, 0);
     });
 
-  const lacksProxies = { skip: hasProxies && `Node ${process.version} supports proxies` };
-  it('says which versions of Node support proxies', lacksProxies, async () => {
+  const needsNodeWithoutProxies = { skip: supportsProxies && `Node ${process.version} supports proxies` };
+  it('says which versions of Node support proxies', needsNodeWithoutProxies, async () => {
     const hint = 'https_proxy needs Node 22.21+ or 24.5+.\n';
     const result = await run({ env: { ...ACCOUNT, https_proxy: 'http://127.0.0.1:1' } });
     expectRun(result, { code: 1, stderr: NOT_FOUND + hint });

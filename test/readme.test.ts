@@ -44,18 +44,19 @@ describe('a command in the README', { concurrency: 2, skip: skipUnless('bash --v
       symlinkSync(join(root, 'node_modules'), join(HOME, 's2s', 'node_modules'), 'junction');
       const file = /DOTENV_PATH=(?:~\/s2s\/)?(\S+)/.exec(command)?.[1] ?? '.env';
       writeFileSync(join(HOME, /~\/s2s\/node_modules/.test(command) ? '' : 's2s', file), DOTENV);
-      // Use a variable or an alias that a command only sets. Start in the home folder if it names ~/s2s, or else in ~/s2s.
+      // If the command only sets a variable or an alias, use that, too. Start in the home folder if the command names
+      // ~/s2s, otherwise in ~/s2s.
       const variable = /^export (\w+)=/m.exec(command)?.[1];
       const use = variable ? `echo "$${variable}"` : /^alias s2s=/m.test(command) ? 's2s' : '';
       const start = /^cd s2s$|~\/s2s/m.test(command) ? 'cd' : 'cd ~/s2s';
-      const prefix = folder(); // Of what `npm link` installs.
+      const npmPrefix = folder(); // Where `npm link` installs the command.
       const { code, stdout, stderr } = await run({
         command: ['bash', '-e', '-O', 'expand_aliases', '-c', [FAKES, start, command, use].join('\n')],
         env: {
           HOME,
-          PATH: [prefix, join(prefix, 'bin'), dirname(process.execPath), process.env['PATH']].join(delimiter),
+          PATH: [npmPrefix, join(npmPrefix, 'bin'), dirname(process.execPath), process.env['PATH']].join(delimiter),
           ZOOM_HOST: url,
-          npm_config_prefix: prefix,
+          npm_config_prefix: npmPrefix,
           npm_config_update_notifier: 'false',
         },
       });

@@ -138,7 +138,7 @@ describe('the script with a token', { concurrency: 4 }, () => {
   const bundledXsel = join(root, 'node_modules/clipboardy/fallbacks/linux/xsel');
   const canMount = `${UNSHARE.join(' ')} mount --bind /dev/null '${bundledXsel}'`;
   it('says to install xsel on ARM', { skip: notLinux || skipUnless(canMount) }, async () => {
-    // A program for another processor is handed to a shell, as is this text, and the shell reports a syntax error.
+    // Like a program for another processor, this text is handed to a shell, which reports a syntax error.
     const foreign = join(folder(), 'xsel');
     writeFileSync(foreign, '(\n', { mode: 0o755 });
     const script = `mount --bind "$0" '${bundledXsel}' && PATH="$EMPTY" exec "$@"`;
