@@ -161,7 +161,7 @@ async function readDotenv(file: string): Promise<Record<string, string>> {
 }
 
 /**
- * Reads a value as it was meant, whether it was typed, pasted, or set in the dotenv file or the environment. Drops what
+ * Extracts the value from a text that was typed, pasted, or set in the dotenv file or the environment. Drops what
  * surrounds it, such as white space, invisible characters, quotes, tags, commas, and a label that names it.
  * @returns the value, or an empty string if the text is nothing but a label or a placeholder
  */
@@ -175,7 +175,7 @@ function unwrapValue(name: string, text = ''): string {
   return SAMPLE.test(text) || NO_VALUE.test(text) ? '' : text;
 }
 
-/** Returns a pattern for what labels a value, such as `export ZOOM_CLIENT_ID=`, `"client_id": `, or `Client ID: `. */
+/** Returns a pattern for the label of a value, such as `export ZOOM_CLIENT_ID=`, `"client_id": `, or `Client ID: `. */
 function labelPattern(name: string): RegExp {
   // Match ZOOM_HOST in full only: "localhost:3000" has no label.
   const words = name === 'ZOOM_HOST' ? name : name.replace('ZOOM_', '').replace('_', String.raw`[\s_-]?`);
@@ -615,7 +615,7 @@ async function classifyError(error: unknown, server: Server): Promise<TransientO
   if (name === 'AbortError') return transient(`${host} did not respond within 15 seconds`);
   if (code?.startsWith('HPE_')) throw interception(server.endpoint, `did not respond with valid HTTP (${code})`);
   if (code === 'ECONNRESET' || code === 'EPIPE') return transient(`${host} closed the connection`);
-  // Such as CERT_HAS_EXPIRED or UNABLE_TO_GET_ISSUER_CERT, but not ERR_SSL_…, which is a failed handshake.
+  // Match codes such as CERT_HAS_EXPIRED and UNABLE_TO_GET_ISSUER_CERT, but not ERR_SSL_…, which is a failed handshake.
   if (/^(?!ERR_SSL_).*(CERT|ISSUER|SIGNATURE)/.test(cause)) throw await certificateFailure(cause, server);
 
   const peer = hostname ?? (address ? `${address.includes(':') ? `[${address}]` : address}:${port}` : host);

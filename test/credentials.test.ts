@@ -303,7 +303,7 @@ describe('the script and its credentials', { concurrency: 4 }, () => {
     'with a mount',
     { skip: inTerminal.skip || skipUnless(`${UNSHARE.join(' ')} mount -t tmpfs tmpfs .`) },
     () => {
-      /** Returns a command that mounts something with a line of shell, and then runs the script. */
+      /** Returns a command that runs a line of shell, which mounts something, and then the script. */
       const mounted = (mount: string) => [
         ...[...UNSHARE, 'bash', '-c'],
         `${mount} && cd "$PWD" && ${S2S_QUOTED}; echo $?; ls -A`,

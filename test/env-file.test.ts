@@ -1,7 +1,4 @@
-/**
- * Saving in .env what Zoom accepted or gave no verdict on: random files keep every byte that does not belong to a
- * credential.
- */
+/** Saving in random .env files: every byte that does not belong to a credential is kept. */
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

@@ -97,7 +97,7 @@ describe('the script after a rejection', { concurrency: 2 }, () => {
   });
 
   it('does not prompt if the environment sets all that may be wrong', inTerminal, async () => {
-    // Zoom's message holds a part of this secret, and is understood nevertheless.
+    // Use a secret that Zoom's message contains a part of: the message is understood nevertheless.
     const env = withCredentials(await ownMockZoom(), { ZOOM_CLIENT_SECRET: 'client_secret_2' });
     const { screen } = await session({ env, code: 1 });
     const lines =

@@ -157,7 +157,7 @@ it(`prints a token or a plain message, whatever a server sends (S2S_SEED=${seed}
 const alphanumeric = fc.constantFrom(...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789');
 const randomText = (minLength: number, maxLength: number) =>
   fc.array(alphanumeric, { minLength, maxLength, size: 'max' }).map((characters) => characters.join(''));
-/** What may surround and interrupt a secret: words of random length, and characters that are not shown. */
+/** Generates what may surround or interrupt a secret: words of random length, and characters that are not shown. */
 const filler = (hidden: string[]) =>
   fc.oneof(
     fc
@@ -165,7 +165,7 @@ const filler = (hidden: string[]) =>
       .map(([unit, length]) => unit.repeat(length)),
     fc.constantFrom('', ' ', '-', ...hidden),
   );
-/** Stands for text: filler, whole secrets, and pieces of them, whose number, start, and end are random. */
+/** Generates the parts of a text: filler, whole secrets, and pieces of secrets. */
 const parts = (hidden: string[]) =>
   fc.array(
     fc.record({

@@ -50,7 +50,7 @@ const folders: string[] = [];
 // the later hooks, which end such a process.
 process.on('exit', () => folders.forEach((path) => rmSync(path, { recursive: true, force: true, maxRetries: 5 })));
 
-/** The temporary folder of all processes that a file's tests start, because tsx keeps its cache there. */
+/** A temporary folder for all processes that a test file starts, so that they share the cache that tsx keeps there. */
 const temporary = folder();
 
 /** Returns the path of a copy of the script from which the types are stripped. */
@@ -166,7 +166,7 @@ const isWindows = process.platform === 'win32';
 const pty = await import('@lydell/node-pty').catch(() => undefined);
 /** Options for tests that need a terminal. */
 export const inTerminal = { skip: !pty && 'node-pty has no build for this system' };
-/** Options for tests that need a terminal and what only Unix has. */
+/** Options for tests that need a terminal and features that only Unix has. */
 export const inUnixTerminal = {
   skip:
     inTerminal.skip || (isWindows && 'Windows has no POSIX shell, no signals, no file modes, and no terminal modes'),
@@ -182,7 +182,7 @@ export const POINTER = isWindows ? '»' : '›'; // Stands between a prompt and 
 const HOLDER = isWindows ? [process.execPath, join(root, 'test/console.mjs')] : ['sh', '-c', WRAPPER, 'sh'];
 const REPORT = /\[exit code (\d+)(.*)\]/;
 
-/** What node-pty keeps of a Windows console. */
+/** The private fields of node-pty by which a Windows console can be closed. */
 type WindowsPty = {
   _agent: {
     _ptyNative: { kill(id: number): void };
@@ -193,7 +193,7 @@ type WindowsPty = {
   };
 };
 
-/** Runs the script in a terminal that is 80 columns wide, or in a Windows console that is too wide to break a line. */
+/** Runs the script in a terminal that is 80 columns wide, or in a Windows console so wide that no line wraps. */
 export class Terminal {
   #output = '';
   #seen = 0;
@@ -206,7 +206,7 @@ export class Terminal {
   constructor({ args = [], env = {}, cwd = folder(), command = S2S_WITHOUT_TSX }: Run) {
     const fullEnv = environment(env);
     this.#home = fullEnv['HOME'] ?? '';
-    const size = isWindows ? { cols: 1000, rows: 100 } : { cols: 80, rows: 24 }; // Holds a token in one line.
+    const size = isWindows ? { cols: 1000, rows: 100 } : { cols: 80, rows: 24 }; // A token fits in 1000 columns.
     this.#display = new xterm.Terminal({ ...size, allowProposedApi: true });
     const [holder = '', ...rest] = [...HOLDER, ...command, ...args];
     const open = () => {
@@ -219,7 +219,7 @@ export class Terminal {
       });
     };
     open();
-    // Replace a Windows console without output, as one in a hundred is in Wine. It has not run the command yet.
+    // Replace a Windows console that shows nothing, as one in a hundred does in Wine. It has not run the command yet.
     const check = () => void (this.#output || this.#close().then(open));
     const timer = isWindows ? setInterval(check, 15_000) : undefined;
     after(() => {
@@ -231,7 +231,7 @@ export class Terminal {
   /** Ends the terminal and what runs in it. */
   async #close(): Promise<void> {
     if (!isWindows) return this.#pty.kill();
-    // Don't call kill(): it waits for output and for another process, and hangs if either does not come.
+    // Don't call kill(): it waits for output and for another process, and hangs if either never comes.
     const { _ptyNative, _pty, _conoutSocketWorker, inSocket, outSocket } = (this.#pty as unknown as WindowsPty)._agent;
     _ptyNative.kill(_pty);
     inSocket.destroy();
@@ -263,8 +263,8 @@ export class Terminal {
   }
 
   /**
-   * Returns the output so far without escape sequences and carriage returns. A Windows console does not pass output on,
-   * but sends what changes on its display, in any order: there, returns what is left on the display.
+   * Returns the output so far without escape sequences and carriage returns. A Windows console sends
+   * changes of its display, in any order, instead of the output. On Windows, returns what is left on the display.
    */
   get screen(): string {
     if (isWindows) return this.display;
@@ -291,7 +291,7 @@ export class Terminal {
     }
   }
 
-  /** Waits for new text: after what was last seen or, on Windows, on the display once more than it was seen there. */
+  /** Waits for a text after the last one seen or, on Windows, until it is on the display one more time than before. */
   async see(expected: string): Promise<void> {
     if (isWindows) {
       const seen = () => this.#seenThere.get(expected) ?? 0;
@@ -314,7 +314,7 @@ export class Terminal {
   /** Waits for a prompt and answers it. */
   async answer(prompt: string, keys: string): Promise<void> {
     const start = `? ${prompt} ${POINTER}`;
-    // Look at the last line of a Windows console, since one may leave earlier prompts on its display, or not.
+    // On Windows, look only at the last line, because earlier prompts may or may not be left on the display.
     const isLast = () => this.display.trimEnd().split('\n').at(-1)!.startsWith(start) || undefined;
     await (isWindows ? this.#waitFor(isLast, start) : this.see(start));
     this.type(keys);
@@ -329,7 +329,7 @@ export class Terminal {
   }
 }
 
-/** Returns options for tests that press Ctrl-C or Escape, which not every Windows console takes from a pseudo console. */
+/** Returns options for tests that press Ctrl-C or Escape, which some Windows consoles do not pass on. */
 export async function inTerminalWithCtrlC() {
   if (!isWindows || inTerminal.skip) return inTerminal;
   const code = "process.stdin.setRawMode(true).once('data', ([key]) => process.exit(key)); console.log('ready')";
@@ -358,13 +358,13 @@ export async function session({ answers, code = 0, cwd = folder(), ...options }:
   return { screen, raw, dotenv: dotenv(cwd) };
 }
 
-/** Compares a result with those fields that are given; a RegExp has to match. */
+/** Expects a result to have the given fields. A RegExp stands for any text that it matches. */
 export function expectRun(
   result: Pick<Result, 'code' | 'stdout' | 'stderr'>,
   expected: { code?: number; stdout?: string | RegExp; stderr?: string | RegExp },
 ): void {
   const { code, stdout, stderr } = result;
-  // Replace each RegExp that matches with what it matches, so that a failure shows all fields and marks the wrong ones.
+  // Replace each RegExp that matches with the actual text, so that a failure shows all fields and marks the wrong ones.
   const matched = Object.entries(expected).map(([name, value]) => {
     const actual = result[name as keyof typeof expected];
     return [name, value instanceof RegExp && value.test(String(actual)) ? actual : value];
@@ -413,7 +413,7 @@ export async function ownMockZoom(handler?: Handler, tls?: Tls) {
   return server;
 }
 
-/** Starts a mock server over TLS for the current test. Its certificate is for a host and in NODE_EXTRA_CA_CERTS. */
+/** Starts a mock server over TLS for the current test. NODE_EXTRA_CA_CERTS is a file with its certificate. */
 export async function ownTrustedMockZoom(host: string, options?: CertificateOptions) {
   const tls = await createCertificate(host, options);
   const NODE_EXTRA_CA_CERTS = join(folder({ 'ca.pem': tls.cert }), 'ca.pem');
@@ -488,10 +488,10 @@ export function fakeClipboard(line: string): Env {
 
 export const isRoot = process.getuid?.() === 0;
 
-/** Runs a command that may mount file systems: in its own namespace, as root of its own user namespace if need be. */
+/** Begins a command that may mount file systems: it runs as root in its own mount namespace. */
 export const UNSHARE = ['unshare', '--mount', ...(isRoot ? [] : ['--user', '--map-root-user'])];
 
-/** Probes for startX11() and startWayland(). */
+/** Probes, for skipUnless(), for what startX11() and startWayland() need. */
 export const X11 = ['Xvfb -help', 'xclip -version'];
 export const WAYLAND = ['sway --version', 'wl-copy --version', 'wl-paste --version'];
 

@@ -44,7 +44,7 @@ export function sendJson(
     .end(JSON.stringify(body));
 }
 
-/** Returns a handler that responds to every request alike. */
+/** Returns a handler that gives every request the same response. */
 export function respondWith(status: number, body: unknown, headers?: http.OutgoingHttpHeaders): Handler {
   return (response) => sendJson(response, status, body, headers);
 }
@@ -70,7 +70,7 @@ export type Tls = { key: string; cert: string };
 
 /** Creates a key and a certificate for a host: self-signed, and valid now, unless the options say otherwise. */
 export async function createCertificate(host: string, options: CertificateOptions = {}): Promise<Tls> {
-  const { generate } = await import('selfsigned'); // Takes longer to load than most tests to run.
+  const { generate } = await import('selfsigned'); // Load it late: this takes longer than most tests.
   const { private: key, cert } = await generate([{ name: 'commonName', value: host }], {
     ...options,
     extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: host }] }],

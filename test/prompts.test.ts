@@ -1,4 +1,4 @@
-/** Prompts: when there are any, what they say, and how they take what is typed and pasted. */
+/** Prompts: when they appear, what they say, and how they take what is typed and pasted. */
 
 import assert from 'node:assert/strict';
 import { readFileSync, statSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** The connection through an HTTP proxy. */
+/** Connections through an HTTP proxy. */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -38,7 +38,7 @@ async function startProxy(
   return `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
 }
 
-/** Starts a mock server for a host of Zoom's that is reachable only through a proxy, and this proxy. */
+/** Starts a mock server for one of Zoom's hosts, and the proxy through which alone it can be reached. */
 async function startBehindProxy(host: string, tls?: Tls) {
   const zoom = await ownTrustedMockZoom(host);
   const destinations: string[] = [];
@@ -56,7 +56,7 @@ describe('the script with a proxy', { concurrency: 4 }, () => {
     const { zoom, destinations, address, env } = await startBehindProxy('zoom.us');
     const proxies = [
       { proxy: { HTTPS_PROXY: `http://${address}` } },
-      // To Windows, both are one variable.
+      // On Windows, both names refer to the same variable.
       ...(process.platform === 'win32'
         ? []
         : [

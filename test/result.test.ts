@@ -42,7 +42,7 @@ const output = (heading: string, scopes = SCOPES) =>
 const COPIED = output('Zoom Server-to-Server Oauth token copied to clipboard:');
 const PRINTED = output('Zoom Server-to-Server Oauth token:');
 
-/** Returns what stderr is if the token is not copied. */
+/** Matches what is printed on stderr if the token is not copied. */
 const noClipboard = (reason: RegExp) =>
   new RegExp(
     `^Cannot use the clipboard \\(${reason.source}\\)\\.\nCopy the token from the output\\.\nExpires at .*\n$`,

@@ -1,4 +1,4 @@
-/** How long a request may take: the limit of an attempt, at each of its stages; what is shown meanwhile; what ends it. */
+/** Time limits at every stage of a request, the notice that it takes long, and signals. */
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
@@ -147,7 +147,7 @@ describe('an attempt', { concurrency: 12, timeout: 120_000 }, () => {
   });
 
   for (const { where, skip } of [{ where: 'a terminal', ...inTerminal }, { where: 'a pipe' }])
-    it(`announces itself after three seconds, but only in a terminal: ${where}`, { skip: skip ?? false }, async () => {
+    it(`is announced after three seconds, but only in a terminal: in ${where}`, { skip: skip ?? false }, async () => {
       const times: number[] = [];
       const server = await ownMockZoom((response, request, nth) => {
         times.push(performance.now());
@@ -180,7 +180,7 @@ describe('a signal', { concurrency: 12, timeout: 120_000, skip: noSignals || inT
     { signal: 'Ctrl-C', status: 130, end: /Cancelled\.\n$/ },
     { signal: 'SIGTERM', status: 143, end: /[^\n]\n$/ },
   ];
-  /** Sends a signal to a process, or types it, and expects that it ends the script at once. */
+  /** Sends a signal to a process, or types it, and expects the script to end at once. */
   async function interrupt(terminal: Terminal, { signal, status, end }: (typeof signals)[number], pid?: number) {
     const sent = performance.now();
     if (signal === 'Ctrl-C' && !pid) terminal.type('\x03');
@@ -269,7 +269,7 @@ describe('a signal', { concurrency: 12, timeout: 120_000, skip: noSignals || inT
     { signal: 'SIGTERM', status: 143 },
     { signal: 'SIGKILL', status: 137 },
   ])
-    it(`leaves .env whole, whenever it arrives: ${signal}`, async () => {
+    it(`leaves .env intact, whenever it arrives: ${signal}`, async () => {
       const before = `KEEP=${'x'.repeat(100_000)}\nZOOM_ACCOUNT_ID=`;
       for (let delay = 0; delay < 60; delay += 6) {
         const cwd = folder({ '.env': `${before}\n` });

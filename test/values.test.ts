@@ -279,7 +279,7 @@ describe('values', { concurrency: 4 }, () => {
       assert.equal(requests.length, 0);
     });
 
-  // Generate values that nothing can be dropped from: their ends are neither quotes nor white space.
+  // Generate values from which nothing can be dropped: their ends are neither quotes nor white space.
   const value = fc
     .tuple(
       fc.constantFrom('7', 'a7', '#7', '$7', '%7', '\\7'),
