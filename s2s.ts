@@ -161,7 +161,7 @@ async function readDotenv(file: string): Promise<Record<string, string>> {
 }
 
 /**
- * Extracts the value from a text that was typed, pasted, or set in the dotenv file or the environment. Drops what
+ * Extracts the value from a string that was typed, pasted, or set in the dotenv file or the environment. Drops what
  * surrounds it, such as white space, invisible characters, quotes, tags, commas, and a label that names it.
  * @returns the value, or an empty string if the text is nothing but a label or a placeholder
  */
@@ -181,8 +181,8 @@ function labelPattern(name: string): RegExp {
   const words = name === 'ZOOM_HOST' ? name : name.replace('ZOOM_', '').replace('_', String.raw`[\s_-]?`);
   // Allow a few words before the name, outside or inside its quotes, but no reference such as ${NAME} or $NAME.
   const before = String.raw`(?!\$(?:\{|\w+$))(?:\$env:)?[^#=:"'\`“‘„«‹]{0,40}?`;
-  // The name may be in quotes (\1), or have only a closing one, as in `NAME": "…`, if unwrapValue() has taken the outer
-  // quotes of `"NAME": "…"` for quotes around a value. A separator, a space, or nothing follows.
+  // The name may be in quotes (\1), or have only the closing quote, as in `NAME": "…`, if unwrapValue() has dropped the
+  // outer quotes of `"NAME": "…"`, mistaking them for quotes around a value. A separator, a space, or nothing follows.
   const nameInQuotes = String.raw`(["'\`]?)${before}${words}(?:\1|["'\`](?=\s*[=:]))`;
   return new RegExp(String.raw`^${before}${nameInQuotes}(?:\s*[=:：>*,|–—]+\s*|\s+(?:-\s+)?|$)`, 'i');
 }
@@ -192,7 +192,7 @@ const SAMPLE_WORDS =
   'account|actual|add|api|app|change|client|copy|credentials?|enter|example|goes|here|id|insert|key|me|my|new|none|' +
   'null|oauth|paste|placeholder|put|replace|s2s|secret|server|set|tbd|the|this|to|todo|undefined|value|x|your|zoom';
 const SAMPLE = new RegExp(`^(${SAMPLE_WORDS}|[^\\p{L}\\p{N}$])*$`, 'iu');
-/** Matches other texts that are not values: "<CLIENT_ID>", "xxxx", "# a comment", "#NAME=…", or "an introduction:". */
+/** Matches other strings that are not values: "<CLIENT_ID>", "xxxx", "# a comment", "#NAME=…", or "such a line:". */
 const NO_VALUE = /^[<[].*[>\]]$|^(.)\1{3,}$|^(#+|\/\/)( |[A-Z_]{4,}=)|\s\w+:$/su;
 /** Matches more than one value: a row of a table, or the name of a credential in the middle, as in JSON on one line. */
 const SEVERAL_VALUES = /[\w-]{16,}[\s,;|"']+[\w-]{16,}|(account|client)[\s_-]?(id|secret)["'`]?\s*[=:]/i;
@@ -250,7 +250,8 @@ function findRoute({ protocol }: URL): Pick<Server, 'agent' | 'proxy' | 'hint'> 
     if (!/^https?:\/\/[^/?#]+\/$/.test(proxy.href)) throw new Error('not a proxy');
     const agent = new https.Agent({ proxyEnv: { HTTPS_PROXY: proxy.href, NO_PROXY } });
     const hint = `Check ${variable}, NO_PROXY, your VPN, and your firewall.`;
-    // Node 22.21 and 24.5 introduced this flag and proxyEnv together. Check only now, to report an invalid URL anyway.
+    // Node 22.21 and 24.5 introduced --use-env-proxy and proxyEnv together. Check last, so that older versions, too,
+    // report an invalid URL.
     if (process.allowedNodeEnvironmentFlags.has('--use-env-proxy')) return { agent, proxy, hint };
     return { hint: `${variable} needs Node 22.21+ or 24.5+.` };
   } catch {
@@ -318,22 +319,22 @@ async function promptFor(names: readonly CredentialName[], current: Credentials,
   return { ...current, ...(await prompts(questions, { onCancel }).finally(close)) };
 }
 
-/** Masks the client secret at its own prompt, and a text that may contain it at any other. */
+/** Masks the client secret at its own prompt, and a line that may contain it at any other. */
 const mask = (name: string, text: string) =>
   /secret/i.test(name + text) || SEVERAL_VALUES.test(unwrapValue(name, text)) ? '*'.repeat(text.length) : text;
 
 /**
  * The private fields of a text prompt that createLineEditor() reads: whether it is new, its message, its value, and
- * whether it has refused that value. createLineEditor() also sets `transform`, which renders the value, `error`, which
- * tells whether the reason is shown, and `cursorOffset`, the position of the cursor, counted from the end of the value.
+ * whether it has refused that value. createLineEditor() also sets `transform` (renders the value), `error` (whether the
+ * reason for the refusal is shown), and `cursorOffset` (the position of the cursor, counted from the end of the value).
  * package.json pins the version of prompts.
  */
 type TextPrompt = { firstRender: boolean; msg: string; value: string; red: boolean; render(): void };
 
 /**
- * Reads lines from the terminal and hands them to prompts one at a time, so that several lines pasted at once answer
- * several prompts. Node's readline edits them: prompts itself takes control keys for text, does not know Home and End,
- * and cuts characters outside the Basic Multilingual Plane in two.
+ * Reads lines from the terminal and hands them to the prompts one at a time, so that several lines pasted at once
+ * answer several prompts. Node's readline edits them, because the prompts package treats control keys as text, does not
+ * know Home and End, and cuts characters outside the Basic Multilingual Plane in two.
  *
  * Each rendering calls onRender(), which remembers a prompt that is new or has refused a line. Each key then calls
  * update(), which shows the line so far in that prompt or, after Enter, submits the line and forgets the prompt.
@@ -386,7 +387,7 @@ function createLineEditor({ createInterface, emitKeypressEvents }: typeof import
   };
   const onEnd = () => onKey('', { name: 'escape' });
   /** Takes the terminal back after `fg`. Leaves raw mode first, because Node does not set a mode twice in a row. */
-  const onContinue = () => process.stdin.setRawMode(false).setRawMode(true) && prompt?.render();
+  const onContinue = () => (process.stdin.setRawMode(false).setRawMode(true), prompt?.render());
 
   editor.on('line', (line) => queue.push(line)).on('SIGTSTP', () => {}); // Ignore Ctrl-Z.
   emitKeypressEvents(process.stdin.resume());
@@ -438,7 +439,7 @@ function setValue(text: string, name: CredentialName, value: string): string {
   const oldValue = new RegExp(String.raw`(?<=${before})(?:${quotedBareOrEmpty})(?=[ \t]*(?:#.*)?$)`, 'gm');
   const newline = text.includes('\r\n') ? '\r\n' : '\n';
   const appended = `${text}${/[^\r\n]$/.test(text) ? newline : ''}${name}=${newline}`;
-  // dotenv does not end a value at a quote after a backslash, so try a value that ends in a backslash unquoted first.
+  // dotenv reads past a quote that follows a backslash. Try a value that ends in a backslash without quotes first.
   const quotes = /^[\w.-]+$|\\$/.test(value) ? ['', "'", '"', '`'] : ["'", '"', '`', ''];
   const wanted = { ...parse(Buffer.from(text, 'latin1')), [name]: value };
   const latin1 = Buffer.from(value).toString('latin1');
@@ -580,7 +581,7 @@ function parseObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** Masks secrets in a text, including any piece of one that is six or more characters long. */
+/** Masks secrets in a string, and any piece of a secret that is at least six characters long. */
 function redact(text: string, secrets: readonly string[]): string {
   const chars = text.split('');
   for (const secret of secrets)
@@ -645,24 +646,24 @@ async function certificateFailure(code: string, { endpoint, proxy, hint }: Serve
 }
 
 /**
- * Works out what a rejection means, from its text or its number in Zoom's "OAuth error messages".
+ * Works out what a rejection means, from its text or from its number in Zoom's list of OAuth error messages.
  * @returns the credentials that may be wrong, and what to tell the user
  */
 function diagnose(text: string, marketplace: string): { suspects: readonly CredentialName[]; advice: string[] } {
-  const [accountId, clientId, clientSecret] = CREDENTIAL_NAMES;
-  const client = [clientId, clientSecret];
-  const mismatch = `${clientId} or ${clientSecret} is wrong, or they belong to different apps.`;
+  const account = ['ZOOM_ACCOUNT_ID'] as const;
+  const client = ['ZOOM_CLIENT_ID', 'ZOOM_CLIENT_SECRET'] as const;
+  const mismatch = 'ZOOM_CLIENT_ID or ZOOM_CLIENT_SECRET is wrong, or they belong to different apps.';
   const wrongType = 'The app is not a Server-to-Server OAuth app, or is not activated.';
-  const appCredentials = `App Credentials at ${marketplace}.`;
+  const page = `App Credentials at ${marketplace}`;
   const causes: [pattern: RegExp, suspects: readonly CredentialName[], problem: string, remedy: string][] = [
     [/by admin|\b4738\b/i, [], 'An administrator has disabled the app.', 'Ask an administrator to allow it again.'],
     [/\bowner\b|\b4735\b/i, [], 'The owner of the app no longer exists.', `Assign a new owner at ${marketplace}.`],
-    [/disabled|\b4717\b/i, client, `The app with this ${clientId} is disabled.`, `Activate it at ${marketplace}.`],
+    [/disabled|\b4717\b/i, client, 'The app with this ZOOM_CLIENT_ID is disabled.', `Activate it at ${marketplace}.`],
     [/grant.type|\b4705\b/i, client, wrongType, `Check its type and activation at ${marketplace}.`],
-    [/invalid.client|client.(id|secret)|\b470[246]\b/i, client, mismatch, `Compare both with ${appCredentials}`],
+    [/invalid.client|client.(id|secret)|\b470[246]\b/i, client, mismatch, `Compare both with ${page}.`],
     // Use these only if Zoom says nothing more specific.
-    [/"(bad |invalid_)request"/i, [accountId], `${accountId} is probably wrong.`, `Compare it with ${appCredentials}`],
-    [/^/, CREDENTIAL_NAMES, 'The cause is not known.', `Compare all three credentials with ${appCredentials}`],
+    [/"(bad |invalid_)request"/i, account, 'ZOOM_ACCOUNT_ID is probably wrong.', `Compare it with ${page}.`],
+    [/^/, CREDENTIAL_NAMES, 'The cause is not known.', `Compare all three credentials with ${page}.`],
   ];
   const [, suspects, ...advice] = causes.find(([pattern]) => pattern.test(text))!; // The first match counts.
   return { suspects, advice };
@@ -749,7 +750,7 @@ const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 /**
  * Makes untrusted text safe to print: short, on one line, without escape sequences or control characters. Shortens it
- * first, because in Node 20 stripVTControlCharacters() takes minutes for some long texts.
+ * first, because in Node 20 stripVTControlCharacters() takes minutes for some long strings.
  */
 const clean = (text: string) =>
   stripVTControlCharacters(text.slice(0, 999)).replace(/\s+/g, ' ').replace(/\p{C}/gu, '').trim();

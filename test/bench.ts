@@ -52,7 +52,7 @@ const server = await startMockZoom(async (...request) => {
 }, tls);
 const settings = { ...ACCOUNT, ZOOM_HOST: `https://localhost:${server.port}`, NODE_EXTRA_CA_CERTS: ca };
 
-/** Returns what the script says if it cannot copy a token. The times would not be comparable then. */
+/** Returns what the script says if it cannot copy a token. In that case, the times would not be comparable. */
 async function explainMissingClipboard(): Promise<string | undefined> {
   const env = { ...process.env, ...settings };
   const child = spawn(node, [...process.execArgv, file('../s2s.ts')], { env, stdio: ['ignore', 'ignore', 'pipe'] });

@@ -213,8 +213,8 @@ describe('the script and its credentials', { concurrency: 4 }, () => {
       assert.equal(dotenv, after);
     });
 
-  const needsRoot = !isRoot && 'only root can change the owner of a file';
-  it('keeps the owner of .env', { skip: inUnixTerminal.skip || needsRoot }, async () => {
+  const notRoot = !isRoot && 'only root can change the owner of a file';
+  it('keeps the owner of .env', { skip: inUnixTerminal.skip || notRoot }, async () => {
     const cwd = folder({ '.env': 'ZOOM_ACCOUNT_ID=\n' });
     chmodSync(join(cwd, '.env'), 0o400);
     chownSync(join(cwd, '.env'), 1234, 5678);
@@ -343,8 +343,8 @@ describe('the script and its credentials', { concurrency: 4 }, () => {
     },
   );
 
-  const needsUser = isRoot && 'root can write in any folder';
-  it('overwrites .env if its folder is not writable', { skip: inUnixTerminal.skip || needsUser }, async () => {
+  const asRoot = isRoot && 'root can write in any folder';
+  it('overwrites .env if its folder is not writable', { skip: inUnixTerminal.skip || asRoot }, async () => {
     const cwd = folder({ '.env': 'KEEP=1\n' });
     chmodSync(cwd, 0o555);
     const { dotenv } = await session({ env: withoutAccountId(zoom), cwd });
@@ -352,8 +352,8 @@ describe('the script and its credentials', { concurrency: 4 }, () => {
     assert.equal(dotenv, `KEEP=1\nZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\n`);
   });
 
-  const needsLocks = inTerminal.skip || (process.platform !== 'win32' && 'only Windows locks a file that is open');
-  it('saves in a .env that another program has open, or says why not', { skip: needsLocks }, async () => {
+  const noLocks = inTerminal.skip || (process.platform !== 'win32' && 'only Windows locks a file that is open');
+  it('saves in a .env that another program has open, or says why not', { skip: noLocks }, async () => {
     const before = 'KEEP=1\r\nZOOM_ACCOUNT_ID=\r\n';
     const cwd = folder({ '.env': before });
     const program = spawn('cmd', ['/d', '/c', 'ping -n 60 127.0.0.1 < .env > started'], { cwd, stdio: 'ignore' });

@@ -13,7 +13,7 @@ const NAMES = Object.keys(ACCOUNT);
 const numRuns = Number(process.env['S2S_RUNS'] ?? 8);
 const seed = Number(process.env['S2S_SEED'] ?? 1);
 
-/** Matches what the script does not take as a value, or not as a whole: see values.test.ts. */
+/** Matches what the script does not take as a value, or takes only in part: see values.test.ts. */
 const SPECIAL = [
   /^[^\p{L}\p{N}]*$/u, // Nothing but punctuation.
   /^[^\p{L}\p{N}]*(x[^\p{L}\p{N}]*)+$/iu, // A placeholder.
@@ -105,7 +105,7 @@ it(`saves credentials as typed and keeps all else in .env (S2S_SEED=${seed})`, i
     assert.ok(mayFail || saved.length === Object.keys(answers).length);
     assert.deepEqual({ ...parse(after) }, { ...settings, ...Object.fromEntries(saved) });
     const kept = otherLines(before);
-    const newline = before.includes('\r\n') ? '\r\n' : '\n'; // Is added if the last line had none.
+    const newline = before.includes('\r\n') ? '\r\n' : '\n'; // Saving adds one if the last line had none.
     assert.ok([kept, kept + newline].includes(otherLines(after)), 'every other line is kept');
   });
   await fc.assert(property, { seed, numRuns, endOnFailure: true, includeErrorInReport: true });

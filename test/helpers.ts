@@ -201,7 +201,7 @@ export class Terminal {
   #home: string;
   #events = new EventEmitter();
   #display: xterm.Terminal;
-  #seenThere = new Map<string, number>(); // How many times each text that is still on the display was seen.
+  #seenThere = new Map<string, number>(); // How many times each string that is still on the display was seen.
 
   constructor({ args = [], env = {}, cwd = folder(), command = S2S_WITHOUT_TSX }: Run) {
     const fullEnv = environment(env);
@@ -245,7 +245,7 @@ export class Terminal {
     this.#events.emit('data');
   }
 
-  /** Returns how many times a text is on the display. */
+  /** Returns how many times a string is on the display. */
   #count(text: string): number {
     return this.display.split(text).length - 1;
   }
@@ -291,7 +291,7 @@ export class Terminal {
     }
   }
 
-  /** Waits for a text after the last one seen or, on Windows, until it is on the display one more time than before. */
+  /** Waits for a string after the last one seen or, on Windows, until it is on the display one more time than before. */
   async see(expected: string): Promise<void> {
     if (isWindows) {
       const seen = () => this.#seenThere.get(expected) ?? 0;

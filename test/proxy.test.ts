@@ -38,7 +38,7 @@ async function startProxy(
   return `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
 }
 
-/** Starts a mock server for one of Zoom's hosts, and the proxy through which alone it can be reached. */
+/** Starts a mock server for a Zoom host that can be reached only through a proxy, and starts that proxy. */
 async function startBehindProxy(host: string, tls?: Tls) {
   const zoom = await ownTrustedMockZoom(host);
   const destinations: string[] = [];
@@ -102,7 +102,7 @@ describe('the script with a proxy', { concurrency: 4 }, () => {
     assert.doesNotMatch(stderr, /zoom\.us/);
   });
 
-  it('reports a failing proxy without its password', needsProxies, async () => {
+  it('reports a failing proxy without showing its password', needsProxies, async () => {
     const rejecting = await startProxy((_, socket) => socket.end('HTTP/1.1 407 Who are you\r\n\r\n'));
     for (const { address, problem } of [
       { address: rejecting, problem: 'Cannot connect to zoom.us (ERR_PROXY_TUNNEL, status 407).' },

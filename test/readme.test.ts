@@ -33,8 +33,8 @@ const FAKES = `
 
 describe('a command in the README', { concurrency: 2, skip: skipUnless('bash --version') }, () => {
   for (const command of commands) {
-    const needsTypeStripping = /\bnode ~|npm link/.test(command) && !process.features.typescript;
-    const skip = needsTypeStripping && `Node ${process.version} does not strip types`;
+    const lacksTypeStripping = /\bnode ~|npm link/.test(command) && !process.features.typescript;
+    const skip = lacksTypeStripping && `Node ${process.version} does not strip types`;
     it(`gets a token: ${command.replaceAll('\n', '; ')}`, { skip }, async () => {
       const HOME = folder();
       const { url } = await ownMockZoom();

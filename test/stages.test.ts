@@ -1,4 +1,4 @@
-/** Time limits at every stage of a request, the notice that it takes long, and signals. */
+/** Time limits at every stage of a request, the notice after three seconds, and signals. */
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
@@ -136,7 +136,7 @@ describe('an attempt', { concurrency: 12, timeout: 120_000 }, () => {
 
   it('gives each address of a host more than a second to accept the connection', { skip: notLinux }, async () => {
     const { pid, port } = await startStoppedServer();
-    // Linux resends a connection request after one second. By then the server runs again, and its first address accepts it.
+    // Linux resends a connection request after one second. By then the server is running again, and its first address accepts it.
     const env = preloading(`require('node:dns').lookup = (hostname, options, callback) => {
       setTimeout(() => process.kill(${pid}, 'SIGCONT'), 700);
       process.nextTick(callback, null, [{ address: '127.0.0.1', family: 4 }, { address: '127.0.0.2', family: 4 }]);

@@ -1,4 +1,4 @@
-/** Values: what is taken for a credential, however it is written, at a prompt, in the environment, or in .env. */
+/** Values: what is accepted as a credential, however it is written, at a prompt, in the environment, or in .env. */
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -140,7 +140,7 @@ function fill(pattern: string, name: Name, value: string = ACCOUNT[name]): strin
 const fillAll = (patterns: readonly string[]) =>
   Object.fromEntries(patterns.map((pattern, i) => [NAMES[i]!, fill(pattern, NAMES[i]!)]));
 
-/** Writes a dotenv file from which dotenv reads exactly these texts. */
+/** Writes a dotenv file from which dotenv reads exactly these strings. */
 const toDotenv = (texts: Texts) =>
   Object.entries(texts)
     .map(([name, text = '']) => {
@@ -158,7 +158,7 @@ const received = (requests: ReceivedRequest[]) =>
     ].join(':'),
   );
 
-/** Shows a text with its invisible characters. */
+/** Shows a string with its invisible characters. */
 const show = (text: string) =>
   JSON.stringify(text).replace(/[\p{C}\p{DI}\p{Z}\u2800]/gu, (char) =>
     char === ' ' ? char : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
