@@ -149,7 +149,7 @@ async function readSettings(): Promise<Settings> {
 
 /** Reads a dotenv file. Reports one that cannot be read; one that does not exist has no settings. */
 async function readDotenv(file: string): Promise<Record<string, string>> {
-  // Don't use readFileSync(): a named pipe may block it, and with it all signals.
+  // Don't use readFileSync(): while a named pipe blocks it, no signal can be handled.
   const bytes = await fs.promises.readFile(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') say(`Cannot read ${file}: ${reasonOf(error)}.`);
     return Buffer.alloc(0);
@@ -181,8 +181,9 @@ function labelPattern(name: string): RegExp {
   const words = name === 'ZOOM_HOST' ? name : name.replace('ZOOM_', '').replace('_', String.raw`[\s_-]?`);
   // Allow a few words before the name, outside or inside its quotes, but no reference such as ${NAME} or $NAME.
   const before = String.raw`(?!\$(?:\{|\w+$))(?:\$env:)?[^#=:"'\`“‘„«‹]{0,40}?`;
-  // The name may be in quotes (\1), or have only the closing quote, as in `NAME": "…`, if unwrapValue() has dropped the
-  // outer quotes of `"NAME": "…"`, mistaking them for quotes around a value. A separator, a space, or nothing follows.
+  // The name may be in quotes (\1). In the label of another credential, only the closing quote may be left, as in
+  // `NAME": "…`: unwrapValue() has dropped the outer quotes of `"NAME": "…"`, mistaking them for quotes around a value.
+  // A separator, a space, or nothing follows.
   const nameInQuotes = String.raw`(["'\`]?)${before}${words}(?:\1|["'\`](?=\s*[=:]))`;
   return new RegExp(String.raw`^${before}${nameInQuotes}(?:\s*[=:：>*,|–—]+\s*|\s+(?:-\s+)?|$)`, 'i');
 }
@@ -324,10 +325,10 @@ const mask = (name: string, text: string) =>
   /secret/i.test(name + text) || SEVERAL_VALUES.test(unwrapValue(name, text)) ? '*'.repeat(text.length) : text;
 
 /**
- * The private fields of a text prompt that createLineEditor() reads: whether it is new, its message, its value, and
- * whether it has refused that value. createLineEditor() also sets `transform` (renders the value), `error` (whether the
- * reason for the refusal is shown), and `cursorOffset` (the position of the cursor, counted from the end of the value).
- * package.json pins the version of prompts.
+ * The private properties of a text prompt that createLineEditor() uses: whether it is new, its message, its value,
+ * whether it has refused that value, and how to redraw it. createLineEditor() also sets `transform` (how to render the
+ * value), `error` (whether the reason for the refusal is shown), and `cursorOffset` (the position of the cursor, counted
+ * from the end of the value). package.json pins the version of prompts.
  */
 type TextPrompt = { firstRender: boolean; msg: string; value: string; red: boolean; render(): void };
 
@@ -405,7 +406,7 @@ function save(credentials: Credentials, { credentials: previous, file }: Setting
   const typed = CREDENTIAL_NAMES.filter((name) => credentials[name] !== previous[name]);
   if (!typed.length) return;
   if (process.env['NODE_ENV']?.trim().toLowerCase() === 'production')
-    return say(`Not saved, because NODE_ENV is production. Set these in the environment:\n${joinNames(typed)}.`);
+    return say(`Not saved, because NODE_ENV is production. Use the environment to set\n${joinNames(typed)}.`);
   try {
     const stats = fs.statSync(file, { throwIfNoEntry: false });
     if (stats && !stats.isFile()) throw new Error('not a regular file');
@@ -599,11 +600,11 @@ function parseRetryAfter(value = ''): number | undefined {
   return seconds > 0 ? Math.min(seconds, 1e9) : undefined;
 }
 
-/** The error of a name lookup (`hostname`), a connection (`address`), or a proxy's tunnel (`statusCode`). */
+/** An error from a name lookup (`hostname`), a connection (`address`), or a proxy's tunnel (`statusCode`). */
 type SocketError = NodeJS.ErrnoException & { hostname?: string; address?: string; port?: number; statusCode?: number };
 
 /**
- * Classifies the error of an attempt.
+ * Classifies the error from an attempt.
  * @returns a TransientOutcome if another attempt may succeed
  * @throws a Failure for any other error, or the error itself if it is a bug here
  */
@@ -698,7 +699,7 @@ async function copy(token: string): Promise<string | undefined> {
   return Promise.race([written.then(() => undefined, whyCopyFailed), sleep(limit, 'the clipboard command timed out')]);
 }
 
-/** What clipboardy throws: the error of one clipboard command, or an error that wraps those of two. */
+/** What clipboardy throws: the error from one clipboard command, or an error that wraps those from two. */
 type ClipboardError = Error & { stderr?: string; xselError?: { stderr?: string }; fallbackError?: { stderr?: string } };
 
 /** Returns why copying failed: what to install if the clipboard command is missing, or else its own message. */

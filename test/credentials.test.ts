@@ -373,7 +373,7 @@ describe('the script and its credentials', { concurrency: 4 }, () => {
   it('saves nothing if NODE_ENV is production', inTerminal, async () => {
     const { screen, dotenv } = await session({ env: { ...host(), NODE_ENV: ' Production ' } });
     const message =
-      'Not saved, because NODE_ENV is production. Set these in the environment:\n' +
+      'Not saved, because NODE_ENV is production. Use the environment to set\n' +
       'ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, and ZOOM_CLIENT_SECRET.\n';
     assert.ok(screen.includes(message), screen);
     assert.equal(dotenv, undefined);

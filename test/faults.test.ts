@@ -96,7 +96,7 @@ describe('the script after a rejection', { concurrency: 2 }, () => {
     assert.equal(dotenv(cwd), `ZOOM_CLIENT_SECRET=${ZOOM_CLIENT_SECRET}\n`);
   });
 
-  it('does not prompt if the environment sets all that may be wrong', inTerminal, async () => {
+  it('does not prompt if the environment sets every credential that may be wrong', inTerminal, async () => {
     // Use a secret that Zoom's message contains a part of: the message is understood nevertheless.
     const env = withCredentials(await ownMockZoom(), { ZOOM_CLIENT_SECRET: 'client_secret_2' });
     const { screen } = await session({ env, code: 1 });

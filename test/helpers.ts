@@ -214,7 +214,7 @@ export class Terminal {
       this.#pty = pty!.spawn(holder, rest, { ...size, cwd, env: { ...fullEnv, ...go } });
       this.#pty.onData((data) => {
         if (go) writeFileSync(go.S2S_GO, '');
-        // Each change of a display begins with hiding the cursor.
+        // Each change to a display begins with hiding the cursor.
         for (const change of data.split(/(?=\x1b\[\?25l)/)) this.#display.write(change, () => this.#receive(change));
       });
     };
@@ -263,8 +263,8 @@ export class Terminal {
   }
 
   /**
-   * Returns the output so far without escape sequences and carriage returns. A Windows console sends
-   * changes of its display, in any order, instead of the output. On Windows, returns what is left on the display.
+   * Returns the output so far without escape sequences or carriage returns. A Windows console sends
+   * changes to its display, in any order, instead of the output. On Windows, returns what is left on the display.
    */
   get screen(): string {
     if (isWindows) return this.display;

@@ -1,4 +1,4 @@
-/** Runs every *.test.ts here. Windows shells don't expand globs, and Node's test runner expands them only from version 21. */
+/** Runs every *.test.ts here. Windows shells don't expand globs, and Node's test runner expands them only in version 21 and later. */
 
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';

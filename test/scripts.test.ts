@@ -213,7 +213,7 @@ describe('the script', { concurrency: 4 }, () => {
     if (!notLinux) await expectLoaded('', [], withCredentials(zoom, { SSH_CONNECTION: undefined }));
   });
 
-  it('reads, saves, and names the file in DOTENV_PATH instead of .env', inTerminal, async () => {
+  it('reads, writes, and mentions the file that DOTENV_PATH specifies instead of .env', inTerminal, async () => {
     const cwd = folder({ '.env': 'ZOOM_CLIENT_ID=other\n' });
     const DOTENV_PATH = join('my settings', '.env'); // With a backslash on Windows.
     mkdirSync(join(cwd, 'my settings'));

@@ -117,7 +117,7 @@ describe('the script in a remote session', { concurrency: 2 }, () => {
     },
   );
 
-  it('sends OSC 52 without SSH too, if there is no display', { skip: notLinux || inTerminal.skip }, async () => {
+  it('sends OSC 52 without SSH or a display, as in a container', { skip: notLinux || inTerminal.skip }, async () => {
     const { raw, screen } = await session({ env: withCredentials(zoom, { SSH_CONNECTION: undefined }) });
     assert.ok(raw.includes(OSC52));
     assert.ok(screen.includes(`\nCannot use the clipboard (there is no display).\n${ASKED}Expires at `), screen);
