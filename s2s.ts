@@ -134,7 +134,7 @@ const readVersion = () => JSON.parse(fs.readFileSync(new URL('package.json', imp
 /** Reads the settings. Environment variables take precedence over the dotenv file. */
 async function readSettings(): Promise<Settings> {
   const { env, versions } = process;
-  const file = env['DOTENV_PATH'] || '.env'; // DOTENV_PATH is dotenv's own name for it.
+  const file = env['DOTENV_PATH'] || '.env'; // dotenv's own name for this setting.
   const inFile = await readDotenv(file);
   // Don't count what Bun itself has loaded from .env into the environment.
   const isInEnv = (name: string) => !!unwrapValue(name, env[name]) && !(versions['bun'] && env[name] === inFile[name]);
@@ -171,13 +171,13 @@ function unwrapValue(name: string, text = ''): string {
     .replace(/^(?:[“”„«»‘’‚‹›]|<\w+>)(.*)(?:[“”„«»‘’‚‹›]|<\/\w+>)$/su, '$1') // Such as “…” or <td>…</td>.
     .replace(labelPattern(name), '')
     .replace(/^(?:(?:export|set)\s+)?(["'`])(.*)\1(?:\s+#.*)?$/su, '$2'); // Such as `set "NAME=…"` or `"…" # note`.
-  if (inside !== text) return unwrapValue(name, inside); // Quotes may surround a label, and follow one.
+  if (inside !== text) return unwrapValue(name, inside); // Repeat, as for `"NAME='…'"`.
   return SAMPLE.test(text) || NO_VALUE.test(text) ? '' : text;
 }
 
 /** Returns a pattern for the label of a value, such as `export ZOOM_CLIENT_ID=`, `"client_id": `, or `Client ID: `. */
 function labelPattern(name: string): RegExp {
-  // Match ZOOM_HOST in full only: "localhost:3000" has no label.
+  // Match ZOOM_HOST only in full: "host" alone would match in "localhost:3000", which has no label.
   const words = name === 'ZOOM_HOST' ? name : name.replace('ZOOM_', '').replace('_', String.raw`[\s_-]?`);
   // Allow a few words before the name, outside or inside its quotes, but no reference such as ${NAME} or $NAME.
   const before = String.raw`(?!\$(?:\{|\w+$))(?:\$env:)?[^#=:"'\`“‘„«‹]{0,40}?`;
@@ -247,7 +247,7 @@ function findRoute({ protocol }: URL): Pick<Server, 'agent' | 'proxy' | 'hint'> 
   const NO_PROXY = (process.env['no_proxy'] || process.env['NO_PROXY'] || '').trim().replace(/[\s,]+/g, ',');
   try {
     const proxy = new URL(value.includes('://') ? value : `http://${value}`);
-    // Go to the catch below if a "/", "?", or "#" in the password has ended the host name early.
+    // Go to the catch below if a "/", "?", or "#" in the password has ended the authority early.
     if (!/^https?:\/\/[^/?#]+\/$/.test(proxy.href)) throw new Error('not a proxy');
     const agent = new https.Agent({ proxyEnv: { HTTPS_PROXY: proxy.href, NO_PROXY } });
     const hint = `Check ${variable}, NO_PROXY, your VPN, and your firewall.`;
@@ -327,8 +327,8 @@ const mask = (name: string, text: string) =>
 /**
  * The private properties of a text prompt that createLineEditor() uses: whether it is new, its message, its value,
  * whether it has refused that value, and how to redraw it. createLineEditor() also sets `transform` (how to render the
- * value), `error` (whether the reason for the refusal is shown), and `cursorOffset` (the position of the cursor, counted
- * from the end of the value). package.json pins the version of prompts.
+ * value), `error` (whether the reason for the refusal is shown), and `cursorOffset` (where the cursor is, counted from
+ * the end of the value). package.json pins the version of prompts.
  */
 type TextPrompt = { firstRender: boolean; msg: string; value: string; red: boolean; render(): void };
 
@@ -374,8 +374,8 @@ function createLineEditor({ createInterface, emitKeypressEvents }: typeof import
       ['e', 'u'].forEach((name) => editor.write(null, { ctrl: true, name })); // Ctrl-E and Ctrl-U clear the line.
       editor.write(this.value);
     }
-    // Once prompts has rendered this, take what is already there, except for the line just refused: an update would
-    // hide the reason.
+    // Once prompts has finished rendering, handle any input already received, but not the line just refused: updating
+    // the prompt would hide the reason.
     if (isCancelled || queue.length || (editor.line && editor.line !== this.value)) setImmediate(update);
   }
   const onKey = (text = '', { ctrl = false, name = '', ...rest }: import('node:readline').Key) => {
@@ -440,7 +440,7 @@ function setValue(text: string, name: CredentialName, value: string): string {
   const oldValue = new RegExp(String.raw`(?<=${before})(?:${quotedBareOrEmpty})(?=[ \t]*(?:#.*)?$)`, 'gm');
   const newline = text.includes('\r\n') ? '\r\n' : '\n';
   const appended = `${text}${/[^\r\n]$/.test(text) ? newline : ''}${name}=${newline}`;
-  // dotenv reads past a quote that follows a backslash. Try a value that ends in a backslash without quotes first.
+  // dotenv reads past a quote that follows a backslash. If the value ends in a backslash, try it unquoted first.
   const quotes = /^[\w.-]+$|\\$/.test(value) ? ['', "'", '"', '`'] : ["'", '"', '`', ''];
   const wanted = { ...parse(Buffer.from(text, 'latin1')), [name]: value };
   const latin1 = Buffer.from(value).toString('latin1');
@@ -457,7 +457,7 @@ function setValue(text: string, name: CredentialName, value: string): string {
 /**
  * Replaces a file atomically, keeping its mode and owner. Overwrites it in place if it cannot be replaced: because it
  * is a mount point, because another program has it open, because its owner cannot be kept, or because its folder is not
- * writable. Does all this synchronously, so that no signal is handled halfway.
+ * writable. Does all this synchronously, so that no signal is handled halfway through.
  */
 function replaceFile(path: string, text: string, oldStats: fs.Stats | undefined): void {
   const temporary = `${path}.${crypto.randomUUID()}`;
@@ -506,7 +506,7 @@ async function post(server: Server, credentials: Credentials, onSent: () => void
   const { ZOOM_ACCOUNT_ID: account_id, ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret } = credentials;
   const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
   const signal = AbortSignal.timeout(15_000);
-  const autoSelectFamilyAttemptTimeout = 2_500; // Node's default, 250 ms, is too short for slow networks.
+  const autoSelectFamilyAttemptTimeout = 2_500; // Node's default, 250 or 500 ms, is too short for slow networks.
   const options = { method: 'POST', auth: `${id}:${secret}`, agent, headers, signal, autoSelectFamilyAttemptTimeout };
   const request = (endpoint.protocol === 'http:' ? await import('node:http') : https).request(endpoint, options);
   request.once('finish', onSent).on('error', () => {}); // events.once(), below, reports the error.

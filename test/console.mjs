@@ -1,6 +1,6 @@
 /**
- * Runs a command in a Windows console when the file in $S2S_GO exists, which means that the console's output arrives.
- * Reports the exit code there, then holds the console until all output is read.
+ * Runs a command in a Windows console. Waits first for the file that $S2S_GO names, a sign that the console's output
+ * arrives. Reports the exit code there, then holds the console until all output is read.
  */
 
 import { spawn } from 'node:child_process';

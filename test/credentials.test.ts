@@ -53,7 +53,7 @@ const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET } = ACCOUNT;
 
 const withCtrlC = await inTerminalWithCtrlC();
 
-describe('the script and its credentials', { concurrency: 4 }, () => {
+describe('the script', { concurrency: 4 }, () => {
   const zoom = sharedMockZoom();
   const host = () => ({ ZOOM_HOST: zoom.url });
 

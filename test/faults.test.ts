@@ -151,7 +151,7 @@ const PAGE = '<!DOCTYPE html><title>Sign in to the network</title>';
 const INTERCEPTED =
   'A captive portal, proxy, or firewall may have answered instead of Zoom.\nOpen ORIGIN/ in a browser, or try another network.\n';
 
-describe('the script after a network error', { concurrency: 4 }, () => {
+describe('the script while connecting', { concurrency: 4 }, () => {
   it('reports a host that cannot be resolved', async () => {
     const result = await run({ env: { ...ACCOUNT, ZOOM_HOST: 'no-such-host.zoom.us' } });
     const stderr = `Cannot resolve no-such-host.zoom.us (ENOTFOUND).\n${CHECK_NETWORK}`;

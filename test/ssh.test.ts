@@ -33,7 +33,7 @@ const OSC52 = `\x1b]52;c;${Buffer.from(TOKEN).toString('base64')}\x07`;
 /** Runs the script in tmux or GNU screen, which have to stay open until their screen is read. */
 const REPORT_STATUS = `${S2S_QUOTED}; echo "status $?"; sleep 60`;
 
-describe('the script in a remote session', { concurrency: 2 }, () => {
+describe('the script in a terminal session', { concurrency: 2 }, () => {
   const zoom = sharedMockZoom();
 
   describe('in tmux', { skip: skipUnless('tmux -V') }, () => {

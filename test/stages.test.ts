@@ -45,7 +45,7 @@ function startSlowServer(start: string, more: string) {
   });
 }
 
-/** Starts a server that is stopped and whose queue is full, so that Linux ignores connections until it continues. */
+/** Starts a server, suspends it, and fills its queue, so that Linux ignores connections until the server resumes. */
 async function startStoppedServer() {
   const response = `HTTP/1.1 200 OK\r\n\r\n${JSON.stringify(TOKEN_RESPONSE)}`;
   const code = `const server = require('node:net').createServer((socket) => {

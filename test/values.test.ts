@@ -72,7 +72,7 @@ const SURROUNDINGS = [
   ],
 ];
 
-/** What is not a value: placeholders of samples, and labels without a value. */
+/** What is not a value: placeholders from samples, and labels without a value. */
 const PLACEHOLDERS = [
   ...['your_account_id_here', 'your-zoom-client-id', 'YOUR_ZOOM_S2S_SECRET', 'yourAccountId', 'your client ID'],
   ...['<ACCOUNT_ID>', '<paste Client ID here>', '[YOUR_SECRET]', '{{account_id}}', '__CLIENT_ID__', 'paste_here'],
