@@ -181,10 +181,10 @@ function labelPattern(name: string): RegExp {
   const words = name === 'ZOOM_HOST' ? name : name.replace('ZOOM_', '').replace('_', String.raw`[\s_-]?`);
   // Allow a few words before the name, outside or inside its quotes, but no reference such as ${NAME} or $NAME.
   const before = String.raw`(?!\$(?:\{|\w+$))(?:\$env:)?[^#=:"'\`“‘„«‹]{0,40}?`;
-  // The name may be in quotes (\1). In the label of another credential, only the closing quote may be left, as in
-  // `NAME": "…`: unwrapValue() has dropped the outer quotes of `"NAME": "…"`, mistaking them for quotes around a value.
-  // A separator, a space, or nothing follows.
+  // The name may be in quotes (\1). findProblem() looks for labels of other credentials after unwrapValue() has taken
+  // the outer quotes of `"NAME": "…"` for quotes around a value. That leaves `NAME": "…`, with only a closing quote.
   const nameInQuotes = String.raw`(["'\`]?)${before}${words}(?:\1|["'\`](?=\s*[=:]))`;
+  // A separator, a space, or nothing follows the name.
   return new RegExp(String.raw`^${before}${nameInQuotes}(?:\s*[=:：>*,|–—]+\s*|\s+(?:-\s+)?|$)`, 'i');
 }
 
@@ -193,7 +193,7 @@ const SAMPLE_WORDS =
   'account|actual|add|api|app|change|client|copy|credentials?|enter|example|goes|here|id|insert|key|me|my|new|none|' +
   'null|oauth|paste|placeholder|put|replace|s2s|secret|server|set|tbd|the|this|to|todo|undefined|value|x|your|zoom';
 const SAMPLE = new RegExp(`^(${SAMPLE_WORDS}|[^\\p{L}\\p{N}$])*$`, 'iu');
-/** Matches other strings that are not values: "<CLIENT_ID>", "xxxx", "# a comment", "#NAME=…", or "such a line:". */
+/** Matches other strings that are not values: "<CLIENT_ID>", "xxxx", "# a comment", "#NAME=…", or "My app's ID:". */
 const NO_VALUE = /^[<[].*[>\]]$|^(.)\1{3,}$|^(#+|\/\/)( |[A-Z_]{4,}=)|\s\w+:$/su;
 /** Matches more than one value: a row of a table, or the name of a credential in the middle, as in JSON on one line. */
 const SEVERAL_VALUES = /[\w-]{16,}[\s,;|"']+[\w-]{16,}|(account|client)[\s_-]?(id|secret)["'`]?\s*[=:]/i;
@@ -209,7 +209,7 @@ function findProblem(name: CredentialName, value: string, file = ''): [] | [pred
   const opRun = `op run${file && ` --env-file=${quoteForShell(file)}`} --`;
   const problems: [pattern: RegExp, predicate: string, remedy: string][] = [
     [/^op:\/\//i, 'is an unresolved reference (op://…)', `Run this command through: ${opRun}`],
-    [/^encrypted:/, 'is an unresolved reference (encrypted:…)', 'Run this command through: dotenvx run --'],
+    [/^encrypted:/, 'is still encrypted (encrypted:…)', 'Run this command through: dotenvx run --'],
     [/^\$(\{.*\}|\(.*\)|env:.*|[A-Z_][A-Z\d_]*)$/s, 'is an unresolved reference ($…)', 'Set the value itself.'],
     [/^(\{\{|ENC\[|%\w+%$|vault:|\w[\w+.-]*:\/\/)/i, 'is an unresolved reference or a URL', 'Set the value itself.'],
     [/^(export )?[A-Z][A-Z_]{3,}=[^=]/, 'sets another variable', 'Correct the value or its label.'],
@@ -320,7 +320,7 @@ async function promptFor(names: readonly CredentialName[], current: Credentials,
   return { ...current, ...(await prompts(questions, { onCancel }).finally(close)) };
 }
 
-/** Masks the client secret at its own prompt, and a line that may contain it at any other. */
+/** Masks whatever is typed at the prompt for the client secret and, at other prompts, a line that may contain it. */
 const mask = (name: string, text: string) =>
   /secret/i.test(name + text) || SEVERAL_VALUES.test(unwrapValue(name, text)) ? '*'.repeat(text.length) : text;
 
@@ -387,7 +387,10 @@ function createLineEditor({ createInterface, emitKeypressEvents }: typeof import
     update();
   };
   const onEnd = () => onKey('', { name: 'escape' });
-  /** Takes the terminal back after `fg`. Leaves raw mode first, because Node does not set a mode twice in a row. */
+  /**
+   * Takes the terminal back when `fg` continues a process that was stopped from outside, as by `kill -STOP`. Leaves raw
+   * mode first, because Node does not set a mode twice in a row.
+   */
   const onContinue = () => (process.stdin.setRawMode(false).setRawMode(true), prompt?.render());
 
   editor.on('line', (line) => queue.push(line)).on('SIGTSTP', () => {}); // Ignore Ctrl-Z.
@@ -509,12 +512,12 @@ async function post(server: Server, credentials: Credentials, onSent: () => void
   const autoSelectFamilyAttemptTimeout = 2_500; // Node's default, 250 or 500 ms, is too short for slow networks.
   const options = { method: 'POST', auth: `${id}:${secret}`, agent, headers, signal, autoSelectFamilyAttemptTimeout };
   const request = (endpoint.protocol === 'http:' ? await import('node:http') : https).request(endpoint, options);
-  request.once('finish', onSent).on('error', () => {}); // events.once(), below, reports the error.
+  request.once('finish', onSent).on('error', () => {}); // once(), below, reports the error.
   request.end(new URLSearchParams({ grant_type: 'account_credentials', account_id }).toString());
   // Also give the signal to once(): the request ignores it while a proxy opens the tunnel (Node 22 to 26).
   // Race 'close', too, which passes no response: a server that switches protocols causes no 'response'.
-  const events = ['response', 'close'].map((event) => once(request, event, { signal }));
-  const [response]: IncomingMessage[] = await Promise.race(events);
+  const responseOrClose = ['response', 'close'].map((event) => once(request, event, { signal }));
+  const [response]: IncomingMessage[] = await Promise.race(responseOrClose);
   if (!response) throw interception(endpoint, 'did not send a usable response');
   let body = '';
   for await (const chunk of addAbortSignal(signal, response.setEncoding('utf8')))

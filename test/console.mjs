@@ -1,6 +1,6 @@
 /**
- * Runs a command in a Windows console. Waits first for the file that $S2S_GO names, a sign that the console's output
- * arrives. Reports the exit code there, then holds the console until all output is read.
+ * Runs a command in a Windows console. First waits for the file that $S2S_GO names, which helpers.ts creates when output
+ * from the console reaches it. Prints the exit code to the console, then keeps the console open until all output is read.
  */
 
 import { spawn } from 'node:child_process';

@@ -46,8 +46,8 @@ export const S2S = [process.execPath, ...(withoutTsx ? [] : [tsx]), script];
 export type Env = Record<string, string | undefined>;
 
 const folders: string[] = [];
-// Delete at exit, not in a hook: Windows does not delete a folder that a process is in, and a hook that fails prevents
-// the later hooks, which end such a process.
+// Delete at exit, not in a hook: Windows does not delete a folder that a process is in, and after a hook that fails, the
+// later hooks, which would end such a process, do not run.
 process.on('exit', () => folders.forEach((path) => rmSync(path, { recursive: true, force: true, maxRetries: 5 })));
 
 /** A temporary folder for all processes that a test file starts, so that they share the cache that tsx keeps there. */

@@ -1,6 +1,6 @@
 /**
  * Preloaded into every Node process whose environment helpers.ts makes: blocks lookups and connections beyond loopback.
- * With $S2S_DESTINATIONS, blocks all connections and appends their destinations to that file, one per line.
+ * If $S2S_DESTINATIONS names a file, blocks all connections and appends their destinations to it, one per line.
  */
 'use strict';
 const dns = require('node:dns');

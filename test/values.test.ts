@@ -101,7 +101,7 @@ const REFERENCES = [
   },
   {
     texts: ['encrypted:BGqcqXoTwbuYz5AkIbl/PzMCi3+2tg=='],
-    problem: 'is an unresolved reference (encrypted:…)',
+    problem: 'is still encrypted (encrypted:…)',
     remedy: 'Run this command through: dotenvx run --',
   },
   {
