@@ -181,8 +181,9 @@ function labelPattern(name: string): RegExp {
   const words = name === 'ZOOM_HOST' ? name : name.replace('ZOOM_', '').replace('_', String.raw`[\s_-]?`);
   // Allow a few words before the name, outside or inside its quotes, but no reference such as ${NAME} or $NAME.
   const before = String.raw`(?!\$(?:\{|\w+$))(?:\$env:)?[^#=:"'\`“‘„«‹]{0,40}?`;
-  // The name may be in quotes (\1). findProblem() looks for labels of other credentials after unwrapValue() has taken
-  // the outer quotes of `"NAME": "…"` for quotes around a value. That leaves `NAME": "…`, with only a closing quote.
+  // The name may be in quotes (\1), or be followed by a closing quote alone: unwrapValue() takes the outer quotes of
+  // `"NAME": "…"` for quotes around a value, which leaves `NAME": "…`. That is what findProblem() then searches for
+  // labels of other credentials.
   const nameInQuotes = String.raw`(["'\`]?)${before}${words}(?:\1|["'\`](?=\s*[=:]))`;
   // A separator, a space, or nothing follows the name.
   return new RegExp(String.raw`^${before}${nameInQuotes}(?:\s*[=:：>*,|–—]+\s*|\s+(?:-\s+)?|$)`, 'i');
@@ -736,7 +737,7 @@ async function copyByTerminal(token: string): Promise<string> {
   // outer terminal.
   const tmux = TMUX && spawnSync('tmux', ['load-buffer', '-w', '-'], { input: token, timeout: 5_000 });
   if (tmux && tmux.status === 0) return 'Copied the token to a tmux buffer, and asked your terminal to copy it.';
-  // GNU screen prints an OSC 52 sequence that does not fit its buffer. tmux, whose TERM may also be "screen", does not.
+  // GNU screen prints an OSC 52 sequence too long for its buffer. tmux, whose TERM may also be "screen", does not.
   const isScreen = STY || (/^screen(\.|$)/.test(TERM) && !TMUX);
   if (!process.stdout.isTTY || TERM === 'dumb' || isScreen) return 'Copy the token from the output.';
   await print(`\x1b]52;c;${Buffer.from(token).toString('base64')}\x07`);

@@ -129,7 +129,7 @@ describe('the script after a transient error', { concurrency: 12 }, () => {
     expectRun(result, { code: 1, stdout: '', stderr: message });
     assert.equal(server.requests.length, 1);
     const now = Date.now();
-    // Allow for a change of the minute since the script read the clock.
+    // The minute may have changed since the script read the clock.
     const possible = [1740, 1800].map((seconds) => new Date(now + seconds * 1000).toISOString().slice(11, 16));
     assert.ok(possible.includes(message.exec(result.stderr)?.[1] ?? ''), result.stderr);
   });
