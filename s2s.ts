@@ -622,7 +622,7 @@ async function classifyError(error: unknown, server: Server): Promise<TransientO
   if (code?.startsWith('HPE_')) throw interception(server.endpoint, `did not respond with valid HTTP (${code})`);
   if (code === 'ECONNRESET' || code === 'EPIPE') return transient(`${host} closed the connection`);
   // Match codes such as CERT_HAS_EXPIRED and UNABLE_TO_GET_ISSUER_CERT, but not ERR_SSL_…, which is a failed handshake.
-  if (/^(?!ERR_SSL_).*(CERT|ISSUER|SIGNATURE)/.test(cause)) throw await certificateFailure(cause, server);
+  if (code && /^(?!ERR_SSL_).*(CERT|ISSUER|SIGNATURE)/.test(code)) throw await certificateFailure(code, server);
 
   const peer = hostname ?? (address ? `${address.includes(':') ? `[${address}]` : address}:${port}` : host);
   const problem = `Cannot ${hostname ? 'resolve' : 'connect to'} ${peer} (${cause})`;

@@ -134,7 +134,7 @@ describe('the script after a rejection', { concurrency: 2 }, () => {
     assert.ok(terminal.raw.includes('wrong'), 'the current client ID is offered');
   });
 
-  it('prompts after a rejection on a first run, where Ctrl-D cancels', inTerminal, async () => {
+  it('prompts again on a first run, where Ctrl-D cancels', inTerminal, async () => {
     const cwd = folder();
     const terminal = new Terminal({ cwd, env: withoutAccountId(await ownMockZoom()) });
     await terminal.answer('ZOOM_ACCOUNT_ID', 'wrong\r');

@@ -15,7 +15,7 @@ const NAMES = ['ZOOM_ACCOUNT_ID', 'ZOOM_CLIENT_ID', 'ZOOM_CLIENT_SECRET'] as con
 type Name = (typeof NAMES)[number];
 type Texts = Partial<Record<string, string>>;
 
-/** Labels a VALUE with the name of its credential, in every notation from which one may be copied. */
+/** A VALUE labeled with the name of its credential, in every notation from which users may copy it. */
 const LABELS = [
   'NAME=VALUE',
   'export NAME="VALUE"',
