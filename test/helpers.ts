@@ -263,8 +263,8 @@ export class Terminal {
   }
 
   /**
-   * Returns the output so far without escape sequences or carriage returns. A Windows console sends
-   * changes to its display, in any order, instead of the output. On Windows, returns what is left on the display.
+   * Returns the output so far without escape sequences or carriage returns. A Windows console sends changes to its
+   * display, in any order, instead of the output. On Windows, returns what is left on the display.
    */
   get screen(): string {
     if (isWindows) return this.display;

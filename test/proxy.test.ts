@@ -12,11 +12,11 @@ import {
   type Env,
   expectRun,
   folder,
-  supportsProxies,
   noProxies,
   ownMockZoom,
   ownTrustedMockZoom,
   run,
+  supportsProxies,
   withCredentials,
 } from './helpers.ts';
 import { ACCOUNT, TOKEN, type Tls, createCertificate } from './mock-zoom.ts';

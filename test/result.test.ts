@@ -55,16 +55,12 @@ const runWith = async (response: unknown, env: Env = {}) =>
 describe('the script with a token', { concurrency: 4 }, () => {
   const zoom = sharedMockZoom();
 
-  it(
-    'copies the token to the X11 clipboard and prints what the original prints',
-    { skip: skipUnless(...X11) },
-    async () => {
-      const x11 = await startX11();
-      const result = await run({ command: S2S, env: withCredentials(zoom, x11.env) });
-      expectRun(result, { code: 0, stdout: COPIED, stderr: /^Expires at \d\d:\d\d, in 60 minutes\.\n$/ });
-      assert.equal(await x11.paste(), TOKEN);
-    },
-  );
+  it('copies to the X11 clipboard and prints what the original prints', { skip: skipUnless(...X11) }, async () => {
+    const x11 = await startX11();
+    const result = await run({ command: S2S, env: withCredentials(zoom, x11.env) });
+    expectRun(result, { code: 0, stdout: COPIED, stderr: /^Expires at \d\d:\d\d, in 60 minutes\.\n$/ });
+    assert.equal(await x11.paste(), TOKEN);
+  });
 
   it('copies the token to the Wayland clipboard', { skip: skipUnless(...WAYLAND) }, async () => {
     const wayland = await startWayland();

@@ -147,34 +147,30 @@ describe('an attempt', { concurrency: 12, timeout: 120_000 }, () => {
   });
 
   for (const { where, skip } of [{ where: 'a terminal', ...inTerminal }, { where: 'a pipe' }])
-    it(
-      `causes a notice after three seconds, but only in a terminal: in ${where}`,
-      { skip: skip ?? false },
-      async () => {
-        const times: number[] = [];
-        const server = await ownMockZoom((response, request, nth) => {
-          times.push(performance.now());
-          // Neither the wait for the next attempt nor a quick response causes a notice.
-          if (nth === 1) return sendJson(response, 503, {}, { 'Retry-After': '4' });
-          return setTimeout(respondLikeZoom, 4500, response, request, nth);
-        });
-        const { host } = new URL(server.url);
-        const retrying = `${host} answered with status 503; retrying in 4 seconds.\n`;
-        if (where === 'a pipe') {
-          const result = await run({ args: ['--token'], env: withCredentials(server) });
-          return expectRun(result, { code: 0, stdout: `${TOKEN}\n`, stderr: retrying });
-        }
-        const terminal = new Terminal({ args: ['--token'], env: withCredentials(server) });
-        await terminal.see('Waiting');
-        const waited = performance.now() - times[0]!;
-        assert.equal(await terminal.end(), 0);
-        assert.equal(
-          terminal.screen.replaceAll('\n', ''),
-          `${retrying}Waiting for ${host} …${TOKEN}`.replaceAll('\n', ''),
-        );
-        assert.ok(waited > 6900, `${waited} ms`);
-      },
-    );
+    it(`causes a notice after three seconds, but only in a terminal: ${where}`, { skip: skip ?? false }, async () => {
+      const times: number[] = [];
+      const server = await ownMockZoom((response, request, nth) => {
+        times.push(performance.now());
+        // Neither the wait for the next attempt nor a quick response causes a notice.
+        if (nth === 1) return sendJson(response, 503, {}, { 'Retry-After': '4' });
+        return setTimeout(respondLikeZoom, 4500, response, request, nth);
+      });
+      const { host } = new URL(server.url);
+      const retrying = `${host} answered with status 503; retrying in 4 seconds.\n`;
+      if (where === 'a pipe') {
+        const result = await run({ args: ['--token'], env: withCredentials(server) });
+        return expectRun(result, { code: 0, stdout: `${TOKEN}\n`, stderr: retrying });
+      }
+      const terminal = new Terminal({ args: ['--token'], env: withCredentials(server) });
+      await terminal.see('Waiting');
+      const waited = performance.now() - times[0]!;
+      assert.equal(await terminal.end(), 0);
+      assert.equal(
+        terminal.screen.replaceAll('\n', ''),
+        `${retrying}Waiting for ${host} …${TOKEN}`.replaceAll('\n', ''),
+      );
+      assert.ok(waited > 6900, `${waited} ms`);
+    });
 });
 
 const noSignals = process.platform === 'win32' && 'Windows has no signals';
