@@ -1,5 +1,5 @@
 /**
- * Runs a command in a Windows console. First waits for the file that $S2S_GO names, which helpers.ts creates when output
+ * Runs a command in a Windows console. First waits for the file that $S2S_GO names, which terminal.ts creates when output
  * from the console reaches it. Prints the exit code to the console, then keeps the console open until all output is read.
  */
 

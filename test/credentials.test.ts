@@ -1,171 +1,105 @@
 /** Credentials: where they come from, when and how they are saved, and which servers they are sent to. */
 
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  chownSync,
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  readlinkSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parse } from 'dotenv';
-import {
-  S2S_QUOTED,
-  Terminal,
-  UNSHARE,
-  dotenv,
-  expectRun,
-  files,
-  folder,
-  inTerminal,
-  inTerminalWithCtrlC,
-  inUnixTerminal,
-  isRoot,
-  ownMockZoom,
-  run,
-  session,
-  sharedMockZoom,
-  skipUnless,
-  start,
-  withCredentials,
-  withoutAccountId,
-} from './helpers.ts';
-import {
-  ACCOUNT,
-  BASIC,
-  DOTENV,
-  type Handler,
-  TOKEN,
-  TOKEN_RESPONSE,
-  respondLikeZoom,
-  respondWith,
-} from './mock-zoom.ts';
+import { ACCOUNT, BASIC, DOTENV, TOKEN, respondLikeZoom, respondWith } from './mock-zoom.ts';
+import { type Env, S2S_QUOTED, S2S_WITHOUT_TSX, dotenv, expectRun, files, folder, preloading } from './script.ts';
+import { run, start, withCredentials, withoutAccountId } from './script.ts';
+import { ownMockZoom, sharedMockZoom } from './servers.ts';
+import { UNSHARE, isRoot, isWindows, skipWithout, skipWithoutMounts } from './skip.ts';
+import { Terminal, inTerminal, inTerminalWithCtrlC, inUnixTerminal, session } from './terminal.ts';
 
-const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET } = ACCOUNT;
-
+const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID } = ACCOUNT;
+const LINE = `ZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\n`;
+const SAVED = '\nSaved ZOOM_ACCOUNT_ID in .env.\n';
+const notSaved = (reason: string) => `Cannot save ZOOM_ACCOUNT_ID in .env: ${reason}. The next run will prompt again. `;
+// Begin with a longer file, so that nothing of it may stay behind the new text.
+const BEFORE = `KEEP=1\nZOOM_ACCOUNT_ID="${' '.repeat(99)}"\n`;
+const AFTER = `KEEP=1\n${LINE}`;
+const inMount = { skip: inTerminal.skip || skipWithoutMounts };
 const withCtrlC = await inTerminalWithCtrlC();
+
+/** Returns an environment in which a function of node:fs fails for the temporary file, which must be private. */
+const failing = (name: string, code: string) =>
+  preloading(`const fs = require('node:fs');
+    const { ${name}: original } = fs;
+    fs.${name} = (path, ...args) => {
+      if (!path.includes('.env.')) return original(path, ...args);
+      if ('${name}' === 'writeFileSync') original(path, ...args);
+      if ('${name}' !== 'renameSync' && process.platform !== 'win32' && fs.statSync(path).mode & 0o77) process.exit(99);
+      const [errno] = [...require('node:util').getSystemErrorMap()].find(([, [name]]) => name === '${code}') ?? [];
+      throw Object.assign(new Error('${code}'), { code: '${code}', errno });
+    };
+    require('node:module').syncBuiltinESMExports();`);
 
 describe('the script', { concurrency: 4 }, () => {
   const zoom = sharedMockZoom();
   const host = () => ({ ZOOM_HOST: zoom.url });
 
-  it('reads credentials from the environment and sends them in one POST, as documented', async () => {
+  /** Types the account ID in a folder, and returns what is shown and what the folder has then. */
+  async function typeIn(cwd: string, env: Env = {}, command = S2S_WITHOUT_TSX) {
+    const result = await session({ command, env: { ...withoutAccountId(zoom), ...env }, cwd });
+    return { ...result, files: files(cwd) };
+  }
+
+  it('sends the credentials of the environment in one POST, and hides them from child processes', async () => {
     const { requests, ...server } = await ownMockZoom();
-    expectRun(await run({ env: withCredentials(server) }), { code: 0, stdout: new RegExp(`\n${TOKEN}\n`) });
-    assert.deepEqual(
-      requests.map(({ method, path, headers, body }) => ({
-        ...{ method, path, body, authorization: headers.authorization, type: headers['content-type'] },
-      })),
-      [
-        {
-          method: 'POST',
-          path: '/oauth/token',
-          body: `grant_type=account_credentials&account_id=${ZOOM_ACCOUNT_ID}`,
-          authorization: `Basic ${BASIC}`,
-          type: 'application/x-www-form-urlencoded',
-        },
-      ],
-    );
+    const cwd = folder();
+    const saveEnv = "require('node:fs').writeFileSync('env', Object.keys(process.env).join())";
+    const preload = preloading(`process.on('exit', () => ${saveEnv})`);
+    const result = await run({ env: withCredentials(server, preload), cwd });
+    expectRun(result, { code: 0, stdout: new RegExp(`\n${TOKEN}\n`) });
+    assert.doesNotMatch(fs.readFileSync(join(cwd, 'env'), 'utf8'), /ACCOUNT|CLIENT/);
+    const [{ headers, ...request } = { headers: {} }, ...others] = requests;
+    const body = `grant_type=account_credentials&account_id=${ZOOM_ACCOUNT_ID}`;
+    assert.deepEqual([request, ...others], [{ method: 'POST', path: '/oauth/token', body }]);
+    assert.equal(headers.authorization, `Basic ${BASIC}`);
+    assert.equal(headers['content-type'], 'application/x-www-form-urlencoded');
   });
 
-  it('reads credentials from .env in the current folder, without a message', async () => {
-    const result = await run({ cwd: folder({ '.env': `${DOTENV}ZOOM_HOST=${zoom.url}\n` }) });
-    expectRun(result, { code: 0, stderr: /^Cannot use the clipboard .*\nCopy the token .*\nExpires at .*\n$/ });
-  });
-
-  it('overrides .env with environment variables, unless they are blank', async () => {
-    const cwd = folder({ '.env': `${DOTENV}ZOOM_CLIENT_ID=wrong\nZOOM_ACCOUNT_ID="  "\n` });
-    const env = { ...host(), ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET: ' ' };
-    expectRun(await run({ cwd, env }), { code: 0 });
-  });
-
-  it(
-    'saves credentials after Zoom accepts them, not before the request, and says so before it prints the token',
-    inTerminal,
-    async () => {
-      const cwd = folder();
-      let filesOnRequest: string[] | undefined;
-      const server = await ownMockZoom((...args) => {
-        filesOnRequest = files(cwd);
-        respondLikeZoom(...args);
-      });
-      const { screen, dotenv } = await session({ env: { ZOOM_HOST: server.url }, cwd });
-      assert.match(screen, /\nSaved ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, and ZOOM_CLIENT_SECRET in \.env\.\n\nZoom Server/);
-      assert.deepEqual({ filesOnRequest, dotenv }, { filesOnRequest: [], dotenv: DOTENV });
-    },
-  );
-
-  for (const { name, content } of [
-    { name: 'leaves .env as it was', content: `ZOOM_CLIENT_ID=${ZOOM_CLIENT_ID}\nZOOM_CLIENT_SECRET= # none\n` },
-    { name: 'creates no .env', content: undefined },
-  ])
-    it(`${name} if the user cancels a prompt after a rejection`, inTerminal, async () => {
-      const cwd = folder(content ? { '.env': content } : {});
-      const terminal = new Terminal({ env: { ...host(), ZOOM_ACCOUNT_ID }, cwd });
-      if (!content) await terminal.answer('ZOOM_CLIENT_ID', `${ZOOM_CLIENT_ID}\r`);
-      await terminal.answer('ZOOM_CLIENT_SECRET', 'typo\r');
-      await terminal.see('Press Enter to keep the current value.');
-      await terminal.answer('ZOOM_CLIENT_ID', '');
-      await terminal.see(ZOOM_CLIENT_ID);
-      terminal.type('\r');
-      await terminal.answer('ZOOM_CLIENT_SECRET', '');
-      await terminal.see('****');
-      terminal.type('\x04'); // Ctrl-D
-      assert.equal(await terminal.end(), 130);
-      assert.ok(terminal.screen.endsWith('\nCancelled.\n'), terminal.screen);
-      assert.equal(dotenv(cwd), content);
+  it('saves what was typed once Zoom accepts it, and says so before it prints the token', inTerminal, async () => {
+    const cwd = folder();
+    let filesOnRequest: string[] = ['no request'];
+    const server = await ownMockZoom((...args) => {
+      filesOnRequest = files(cwd);
+      respondLikeZoom(...args);
     });
+    const { screen, dotenv } = await session({ env: { ZOOM_HOST: server.url }, cwd });
+    assert.match(screen, /\nSaved in \.env\.\n\nZoom Server/);
+    assert.deepEqual({ filesOnRequest, dotenv }, { filesOnRequest: [], dotenv: DOTENV });
+    if (!isWindows) assert.equal(fs.statSync(join(cwd, '.env')).mode & 0o777, 0o600);
+  });
 
-  it(
-    'sends nothing more and saves nothing if a rejection is followed by Enter at every prompt',
-    inTerminal,
-    async () => {
-      const server = await ownMockZoom();
-      const cwd = folder();
-      const terminal = new Terminal({ env: { ZOOM_HOST: server.url, ZOOM_ACCOUNT_ID }, cwd });
-      await terminal.answer('ZOOM_CLIENT_ID', 'typo\r');
-      await terminal.answer('ZOOM_CLIENT_SECRET', `${ZOOM_CLIENT_SECRET}\r`);
-      await terminal.answer('ZOOM_CLIENT_ID', '\r');
-      await terminal.answer('ZOOM_CLIENT_SECRET', '\r');
-      await terminal.see(
-        '\nNothing changed, so s2s did not try again.\nRun s2s again to retry or to change a value.\n',
-      );
-      assert.equal(await terminal.end(), 1);
-      assert.equal(server.requests.length, 1);
-      assert.deepEqual(files(cwd), []);
-    },
-  );
+  it('names what it saves unless all three were typed', inTerminal, async () => {
+    const { screen } = await session({ env: { ...host(), ZOOM_CLIENT_ID } });
+    assert.ok(screen.includes('\nSaved ZOOM_ACCOUNT_ID, ZOOM_CLIENT_SECRET in .env.\n'), screen);
+  });
 
-  const outage = respondWith(503, {}, { 'Retry-After': '60' });
-  for (const { name, url, handler, typed = [ZOOM_ACCOUNT_ID] } of [
-    { name: 'the network fails', url: 'http://127.0.0.1:1' },
-    { name: 'Zoom is down', handler: outage },
-    { name: 'something else responds', handler: respondWith(200, 'Log in') },
-    {
-      name: 'Zoom is down after a rejection',
-      handler: ((...args) => (args[2] > 1 ? outage : respondLikeZoom)(...args)) as Handler,
-      typed: ['typo', ZOOM_ACCOUNT_ID],
-    },
+  it('saves nothing if the user cancels after a rejection', inTerminal, async () => {
+    const cwd = folder({ '.env': 'ZOOM_ACCOUNT_ID= # none\n' });
+    const terminal = new Terminal({ env: withoutAccountId(zoom), cwd });
+    await terminal.answer('ZOOM_ACCOUNT_ID', 'typo\r');
+    await terminal.see('Zoom rejected');
+    await terminal.answer('ZOOM_ACCOUNT_ID', '\x04'); // Ctrl-D
+    assert.equal(await terminal.end(), 130);
+    assert.equal(dotenv(cwd), 'ZOOM_ACCOUNT_ID= # none\n');
+  });
+
+  for (const { name, respond } of [
+    { name: 'the network fails' },
+    { name: 'Zoom is down', respond: respondWith(503, {}, { 'Retry-After': '60' }) },
+    { name: 'something else responds', respond: respondWith(200, 'Log in') },
   ])
     it(`saves what was typed if ${name}`, inTerminal, async () => {
-      const cwd = folder();
-      const env = withoutAccountId(url ? { url } : await ownMockZoom(handler));
-      const terminal = new Terminal({ env, cwd });
-      for (const value of typed) {
-        await terminal.answer('ZOOM_ACCOUNT_ID', `${value}\r`);
-        if (value === 'typo') await terminal.see('Zoom rejected');
-      }
-      await terminal.see('\nSaved ZOOM_ACCOUNT_ID in .env.\n');
-      assert.equal(await terminal.end(), 1);
-      assert.equal(dotenv(cwd), `ZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\n`);
+      const server = respond ? await ownMockZoom(respond) : { url: 'http://127.0.0.1:1' };
+      const { screen, dotenv } = await session({ env: withoutAccountId(server), code: 1 });
+      assert.ok(screen.includes(SAVED), screen);
+      assert.equal(dotenv, LINE);
     });
 
   for (const { signal, code, ...options } of [
@@ -174,261 +108,185 @@ describe('the script', { concurrency: 4 }, () => {
   ])
     it(`saves what was typed if ${signal} ends it while Zoom is silent`, options, async () => {
       const cwd = folder();
-      let onRequest = () => {};
-      const requested = new Promise<void>((done) => (onRequest = done));
-      const terminal = new Terminal({ env: withoutAccountId(await ownMockZoom(() => onRequest())), cwd });
+      const { server, url } = await ownMockZoom(() => {}); // Never responds.
+      const requested = once(server, 'request');
+      const terminal = new Terminal({ env: withoutAccountId({ url }), cwd });
       await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_ACCOUNT_ID}\r`);
       await requested;
       if (signal === 'Ctrl-C') terminal.type('\x03');
       else process.kill(terminal.pid, signal);
-      await terminal.see('\nSaved ZOOM_ACCOUNT_ID in .env.\n');
+      await terminal.see(SAVED);
       assert.equal(await terminal.end(), code);
-      assert.equal(dotenv(cwd), `ZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\n`);
+      assert.equal(dotenv(cwd), LINE);
     });
 
-  it('fills in a copy of .env.example in place', inTerminal, async () => {
-    const example = readFileSync(new URL('../.env.example', import.meta.url), 'utf8');
-    const { dotenv } = await session({ env: host(), cwd: folder({ '.env': example }) });
-    const filled = Object.entries(ACCOUNT).reduce(
-      (text, [name, value]) => text.replace(`${name}=`, `${name}=${value}`),
-      example,
+  it('saves nothing if NODE_ENV is production, and says so before it prompts', inTerminal, async () => {
+    const { words, files } = await typeIn(folder(), { NODE_ENV: ' Production ' });
+    assert.match(
+      words,
+      /App Credentials\. NODE_ENV is "production", so nothing is saved\. Set the values in the environment instead\. \? ZOOM/,
     );
-    assert.equal(dotenv, filled);
+    assert.match(words, new RegExp(`… ${ZOOM_ACCOUNT_ID} Zoom Server`));
+    assert.deepEqual(files, []);
   });
 
-  for (const { name, before, after } of [
-    {
-      name: 'the effective line of a repeated name',
-      before: 'ZOOM_ACCOUNT_ID=old\nPORT=1\nZOOM_ACCOUNT_ID=\nHOST=a\n',
-      after: `ZOOM_ACCOUNT_ID=old\nPORT=1\nZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\nHOST=a\n`,
-    },
-    {
-      name: 'a value after a byte order mark',
-      before: '\ufeffZOOM_ACCOUNT_ID=\nKEEP=1\n',
-      after: `\ufeffZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\nKEEP=1\n`,
-    },
+  it('saves nothing where dotenv would read back something else', inTerminal, async () => {
+    const { words, dotenv } = await typeIn(folder({ '.env': 'LABEL:\n' }));
+    assert.ok(words.includes(notSaved('dotenv would read back something else')), words);
+    assert.equal(dotenv, 'LABEL:\n');
+  });
+
+  for (const { mode, note = 'Other users can read .env. To prevent that, use chmod 600.\n' } of [
+    { mode: 0o640 },
+    { mode: 0o604 },
+    { mode: 0o400, note: '' },
   ])
-    it(`replaces ${name} in .env`, inTerminal, async () => {
-      const { dotenv } = await session({ env: withoutAccountId(zoom), cwd: folder({ '.env': before }) });
-      assert.equal(dotenv, after);
+    it(`replaces .env by rename, keeping its owner and its mode, ${mode.toString(8)}`, inUnixTerminal, async () => {
+      const cwd = folder({ '.env': BEFORE });
+      const path = join(cwd, '.env');
+      fs.chmodSync(path, mode);
+      if (isRoot) fs.chownSync(path, 1234, 5678);
+      const { ino, ...old } = fs.statSync(path);
+      const { screen, dotenv, files } = await typeIn(cwd);
+      assert.ok(screen.includes(`${SAVED}${note}\n`), screen);
+      assert.deepEqual({ dotenv, files }, { dotenv: AFTER, files: ['.env'] });
+      const stats = fs.statSync(path);
+      assert.deepEqual([stats.mode, stats.uid, stats.gid], [old.mode, old.uid, old.gid]);
+      assert.notEqual(stats.ino, ino);
     });
 
-  const notRoot = !isRoot && 'only root can change the owner of a file';
-  it('keeps the owner of .env', { skip: inUnixTerminal.skip || notRoot }, async () => {
-    const cwd = folder({ '.env': 'ZOOM_ACCOUNT_ID=\n' });
-    chmodSync(join(cwd, '.env'), 0o400);
-    chownSync(join(cwd, '.env'), 1234, 5678);
-    const { dotenv } = await session({ env: withoutAccountId(zoom), cwd });
-    const { uid, gid, mode } = statSync(join(cwd, '.env'));
-    assert.deepEqual({ uid, gid, mode: mode & 0o777 }, { uid: 1234, gid: 5678, mode: 0o400 });
-    assert.equal(dotenv, `ZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\n`);
-  });
-
-  for (const { name, content, expected } of [
-    {
-      name: 'to an existing file, whose mode it keeps',
-      content: 'KEEP=1',
-      expected: { mode: 0o640, text: `KEEP=1\n${DOTENV}` },
-    },
-    { name: 'to a file that does not exist yet', expected: { mode: 0o600, text: DOTENV } },
+  for (const { name, content, text, mode } of [
+    { name: 'an existing file', content: BEFORE, text: AFTER, mode: 0o640 },
+    { name: 'a file that does not exist yet', text: LINE, mode: 0o600 },
   ])
-    it(`keeps .env as a symbolic link ${name}`, inUnixTerminal, async () => {
+    it(`keeps a symbolic link to ${name}`, inUnixTerminal, async () => {
       const cwd = folder();
-      const target = join('elsewhere', 'settings');
-      mkdirSync(join(cwd, 'elsewhere'));
-      if (content) {
-        writeFileSync(join(cwd, target), content);
-        chmodSync(join(cwd, target), 0o640);
-      }
-      symlinkSync(target, join(cwd, '.env'));
-      const { dotenv } = await session({ env: host(), cwd });
-      assert.ok(lstatSync(join(cwd, '.env')).isSymbolicLink());
-      assert.equal(readlinkSync(join(cwd, '.env')), target);
-      assert.deepEqual(files(join(cwd, 'elsewhere')), ['settings']);
-      assert.deepEqual({ mode: statSync(join(cwd, '.env')).mode & 0o777, text: dotenv }, expected);
+      const elsewhere = folder(content ? { settings: content } : {});
+      const target = join(elsewhere, 'settings');
+      if (content) fs.chmodSync(target, mode);
+      fs.symlinkSync(target, join(cwd, '.env'));
+      const { dotenv } = await typeIn(cwd);
+      assert.equal(fs.readlinkSync(join(cwd, '.env')), target);
+      assert.deepEqual(files(elsewhere), ['settings']);
+      assert.deepEqual({ mode: fs.statSync(target).mode & 0o777, dotenv }, { mode, dotenv: text });
     });
 
-  it('replaces .env atomically, with a new file', inTerminal, async () => {
-    const cwd = folder({ '.env': 'KEEP=1\n' });
-    const { ino } = statSync(join(cwd, '.env'));
-    await session({ env: host(), cwd });
-    assert.notEqual(statSync(join(cwd, '.env')).ino, ino);
-    assert.deepEqual(files(cwd), ['.env']);
-  });
+  for (const { call, code, reason } of [
+    { call: 'writeFileSync', code: 'EACCES' },
+    { call: 'chownSync', code: 'EPERM' },
+    { call: 'chmodSync', code: 'EOPNOTSUPP' },
+    { call: 'renameSync', code: 'EBUSY' },
+    { call: 'renameSync', code: 'ENOSYS' },
+    { call: 'writeFileSync', code: 'ENOSPC', reason: 'no space left on device' },
+    { call: 'writeFileSync', code: 'EDQUOT', reason: 'EDQUOT' },
+  ])
+    it(`${reason ? 'keeps .env' : 'saves in place'} if ${call} fails with ${code}`, inTerminal, async () => {
+      const cwd = folder({ '.env': BEFORE });
+      const { ino } = fs.statSync(join(cwd, '.env'));
+      const { words, dotenv, files } = await typeIn(cwd, failing(call, code));
+      assert.ok(words.includes(reason ? notSaved(reason) : SAVED.trim()), words);
+      assert.deepEqual({ dotenv, files }, { dotenv: reason ? BEFORE : AFTER, files: ['.env'] });
+      assert.equal(fs.statSync(join(cwd, '.env')).ino, ino);
+    });
 
-  for (const mark of ['\ufeff', ''])
-    for (const order of ['little', 'big'])
-      it(`rejects and keeps a .env in ${order}-endian UTF-16 with${mark ? '' : 'out'} a byte order mark`, async () => {
-        const bytes = Buffer.from(mark + DOTENV, 'utf16le');
-        if (order === 'big') bytes.swap16();
-        const cwd = folder({ '.env': bytes });
-        const stderr = '.env is UTF-16, which dotenv cannot read.\nSave it as UTF-8.\n';
-        expectRun(await run({ cwd, env: host() }), { code: 2, stdout: '', stderr });
-        assert.deepEqual(readFileSync(join(cwd, '.env')), bytes);
-      });
+  const full = 'mount -t tmpfs -o size=4k tmpfs . && cd "$PWD" && ! head -c 9999 /dev/zero > fill';
+  for (const { name, mount, reason, left = '.env other ' } of [
+    { name: 'is read-only', mount: 'mount -t tmpfs -o ro tmpfs .', reason: 'read-only file system', left: '' },
+    { name: 'is full', mount: full, reason: 'no space left on device', left: '.env fill ' },
+    { name: 'has a mount point as .env', mount: 'mount --bind other .env' },
+  ])
+    it(`${reason ? 'says why it does not save' : 'saves in place'} if the folder ${name}`, inMount, async () => {
+      const cwd = folder({ '.env': '', other: BEFORE });
+      const command = [...UNSHARE, 'bash', '-c', `${mount} && cd "$PWD" && ${S2S_QUOTED}; ls -A`];
+      const { words } = await typeIn(cwd, {}, command);
+      assert.ok(words.includes(reason ? notSaved(reason) : SAVED.trim()), words);
+      assert.ok(words.endsWith(`, in 60 minutes. ${left}`), words);
+      assert.equal(fs.readFileSync(join(cwd, 'other'), 'utf8'), reason ? BEFORE : AFTER);
+    });
 
-  describe('with an existing .env', inUnixTerminal, () => {
-    const WARNING = 'Other users can read it. To prevent that, run: chmod 600 .env\n';
-    for (const { mode, warning } of [
-      { mode: 0o644, warning: WARNING },
-      { mode: 0o640, warning: WARNING },
-      { mode: 0o600, warning: '' },
-    ])
-      it(`${warning ? 'warns' : 'does not warn'} if the mode of .env is ${mode.toString(8)}`, async () => {
-        const cwd = folder({ '.env': '' });
-        chmodSync(join(cwd, '.env'), mode);
-        const { screen } = await session({ env: withoutAccountId(zoom), cwd });
-        assert.ok(screen.includes(`\nSaved ZOOM_ACCOUNT_ID in .env.\n${warning}\n`), screen);
-      });
-  });
-
-  it('gets a token even if .env is a folder', inTerminal, async () => {
-    const cwd = folder();
-    mkdirSync(join(cwd, '.env'));
-    const { screen } = await session({ env: host(), cwd });
-    assert.match(screen, /^Cannot read \.env: illegal operation on a directory\.\n/);
-    assert.match(screen, /\nCannot save .* in \.env: not a regular file\.\n/);
-    assert.ok(screen.includes('Expires at'));
-    assert.deepEqual(files(cwd), ['.env']);
-  });
-
-  it('gets a token even if .env is a link to itself', inUnixTerminal, async () => {
-    const cwd = folder();
-    symlinkSync('.env', join(cwd, '.env'));
-    const { screen } = await session({ env: host(), cwd });
-    assert.match(screen, /\nCannot save .* in \.env: too many symbolic links encountered\.\n/);
-  });
-
-  describe(
-    'with a mount',
-    { skip: inTerminal.skip || skipUnless(`${UNSHARE.join(' ')} mount -t tmpfs tmpfs .`) },
-    () => {
-      /** Returns a command that runs a line of shell, which mounts something, and then the script. */
-      const mounted = (mount: string) => [
-        ...[...UNSHARE, 'bash', '-c'],
-        `${mount} && cd "$PWD" && ${S2S_QUOTED}; echo $?; ls -A`,
-      ];
-
-      for (const { name, options, reason } of [
-        { name: 'the folder is read-only', options: 'ro', reason: 'read-only file system' },
-        { name: 'the disk is full', options: 'size=4k', reason: 'no space left on device' },
-      ])
-        it(`gets a token even if ${name}`, async () => {
-          const fill = 'cd "$PWD" && { head -c 9999 /dev/zero > fill; ls -A; }';
-          const command = mounted(`mount -t tmpfs -o ${options} tmpfs . && ${fill}`);
-          const { screen } = await session({ command, env: host() });
-          assert.match(screen, new RegExp(`\nCannot save ZOOM_.* in \\.env: ${reason}\\.\n`));
-          assert.match(screen, /\nExpires at .*\n0\n(fill\n)?$/);
-        });
-
-      for (const { name, mount } of [
-        { name: 'a mount point', mount: 'mount --bind other .env' },
-        {
-          name: 'a mount point in a read-only folder',
-          mount: 'mount --bind . . && cd "$PWD" && mount --bind other .env && mount -o remount,bind,ro .',
-        },
-      ])
-        it(`overwrites .env if it is ${name}`, async () => {
-          const other = `KEEP=${'x'.repeat(99)}\nZOOM_ACCOUNT_ID='wrong${'y'.repeat(99)} '\n`;
-          const cwd = folder({ '.env': '', other });
-          const { ino } = statSync(join(cwd, 'other'));
-          const terminal = new Terminal({ command: mounted(mount), env: host(), cwd });
-          await terminal.answer('ZOOM_CLIENT_ID', `${ZOOM_CLIENT_ID}\r${ZOOM_CLIENT_SECRET}\r`);
-          await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_ACCOUNT_ID}\r`);
-          await terminal.end();
-          assert.match(terminal.screen, /\nExpires at .*\n0\n\.env +other\n$/);
-          assert.equal(readFileSync(join(cwd, 'other'), 'utf8'), `KEEP=${'x'.repeat(99)}\n${DOTENV}`);
-          assert.equal(statSync(join(cwd, 'other')).ino, ino);
-        });
-    },
-  );
-
-  const asRoot = isRoot && 'root can write in any folder';
-  it('overwrites .env if its folder is not writable', { skip: inUnixTerminal.skip || asRoot }, async () => {
-    const cwd = folder({ '.env': 'KEEP=1\n' });
-    chmodSync(cwd, 0o555);
-    const { dotenv } = await session({ env: withoutAccountId(zoom), cwd });
-    chmodSync(cwd, 0o755);
-    assert.equal(dotenv, `KEEP=1\nZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\n`);
-  });
-
-  const noLocks = inTerminal.skip || (process.platform !== 'win32' && 'only Windows locks a file that is open');
-  it('saves in a .env that another program has open, or says why not', { skip: noLocks }, async () => {
-    const before = 'KEEP=1\r\nZOOM_ACCOUNT_ID=\r\n';
-    const cwd = folder({ '.env': before });
+  const skipWithoutLocks = inTerminal.skip || (!isWindows && 'only Windows locks a file that is open');
+  it('saves in a .env that another program has open, or says why not', { skip: skipWithoutLocks }, async () => {
+    const cwd = folder({ '.env': BEFORE });
     const program = spawn('cmd', ['/d', '/c', 'ping -n 60 127.0.0.1 < .env > started'], { cwd, stdio: 'ignore' });
     after(() => spawnSync('taskkill', ['/t', '/f', '/pid', `${program.pid}`]));
     while (!files(cwd).includes('started')) await sleep(50);
-
-    const { screen, dotenv } = await session({ cwd, env: withoutAccountId(await ownMockZoom()) });
-    if (screen.includes('\nSaved ZOOM_ACCOUNT_ID in .env.\n'))
-      assert.equal(dotenv, before.replace('ID=', `ID=${ACCOUNT.ZOOM_ACCOUNT_ID}`));
-    else {
-      assert.match(screen, /\nCannot save ZOOM_ACCOUNT_ID in \.env: resource busy or locked\.\n/);
-      assert.equal(dotenv, before);
-    }
-    assert.deepEqual(files(cwd), ['.env', 'started']);
+    const { words, dotenv, files: left } = await typeIn(cwd);
+    const isSaved = words.includes(SAVED.trim());
+    assert.ok(isSaved || words.includes(notSaved('resource busy or locked')), words);
+    assert.deepEqual({ dotenv, left }, { dotenv: isSaved ? AFTER : BEFORE, left: ['.env', 'started'] });
   });
 
-  it('saves nothing if NODE_ENV is production', inTerminal, async () => {
-    const { screen, dotenv } = await session({ env: { ...host(), NODE_ENV: ' Production ' } });
-    const message =
-      'Not saved, because NODE_ENV is production. Use the environment to set\n' +
-      'ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, and ZOOM_CLIENT_SECRET.\n';
-    assert.ok(screen.includes(message), screen);
-    assert.equal(dotenv, undefined);
-  });
-
-  it('skips a credential that dotenv cannot represent, and saves the others', inTerminal, async () => {
-    const server = await ownMockZoom(respondWith(200, TOKEN_RESPONSE));
-    const saved = { ZOOM_CLIENT_ID: 'abc', ZOOM_CLIENT_SECRET: '#"it\'s" $HOME \\n é' };
-    const answers = { ZOOM_ACCOUNT_ID: `all'three"quotes\`and#`, ...saved };
-    const { screen, dotenv } = await session({ env: { ZOOM_HOST: server.url }, answers });
-    assert.match(screen, /Cannot save ZOOM_ACCOUNT_ID in \.env: dotenv would read back something else\.\n/);
-    assert.match(screen, /Saved ZOOM_CLIENT_ID and ZOOM_CLIENT_SECRET in \.env\./);
-    assert.deepEqual({ ...parse(dotenv!) }, saved);
-  });
-
-  for (const ZOOM_HOST of [
-    'example.com',
-    'https://example.com',
-    'zoom.us.example.com',
-    'evilzoom.us',
-    'zoom.us@example.com',
-    'http://zoom.us',
-    'ftp://zoom.us',
-    'http://192.0.2.1',
-    'http://localhost.example.com',
-    'http://127.0.0.1.example.com',
-    'https://[::2]',
-    'http://',
-    'zoom.us\x1b[31m',
-    'zoom.us.',
+  const skipWithoutGit = inTerminal.skip || skipWithout('git --version');
+  for (const { name, file = '.env', ignored = '', warns, isRepository = true, command, skip } of [
+    { name: 'does not ignore .env', warns: true },
+    { name: 'does not ignore a file in another folder', file: join('a', 'b.env'), ignored: '.env', warns: true },
+    { name: 'ignores .env', ignored: '.env' },
+    { name: 'ignores a file in another folder', file: join('a', '.env'), ignored: 'a/*' },
+    { name: 'has no repository here', isRepository: false },
+    { name: 'is not installed', command: ['env', 'PATH=none', ...S2S_WITHOUT_TSX], skip: isWindows && 'needs env' },
   ])
-    it(`rejects a host that is neither Zoom nor this machine: ${JSON.stringify(ZOOM_HOST)}`, async () => {
-      const stderr =
-        /^ZOOM_HOST is "[\x20-\x7e]+", which is not a Zoom host\.\nSet it to zoom\.us or zoomgov\.com, or unset it\.\n$/;
-      expectRun(await run({ env: { ...ACCOUNT, ZOOM_HOST } }), { code: 2, stdout: '', stderr });
+    it(`${warns ? 'warns' : 'does not warn'} if Git ${name}`, { skip: skipWithoutGit || (skip ?? false) }, async () => {
+      const cwd = folder({ '.gitignore': ignored });
+      fs.mkdirSync(join(cwd, 'a'));
+      if (isRepository) execFileSync('git', ['init', '--quiet'], { cwd });
+      const { words } = await typeIn(cwd, { DOTENV_PATH: file }, command);
+      const note = `Git does not ignore ${file}. Add it to .gitignore, so that the secret is not committed. `;
+      assert.ok(words.includes(`Saved ZOOM_ACCOUNT_ID in ${file}. ${warns ? note : ''}Zoom Server`), words);
     });
 
-  for (const { ZOOM_HOST, destination } of [
-    { ZOOM_HOST: '', destination: 'tls zoom.us:443' },
-    { ZOOM_HOST: 'zoom.us', destination: 'tls zoom.us:443' },
-    { ZOOM_HOST: 'https://zoom.us/', destination: 'tls zoom.us:443' },
-    { ZOOM_HOST: 'ZOOM.US', destination: 'tls zoom.us:443' },
-    { ZOOM_HOST: 'zoomgov.com', destination: 'tls zoomgov.com:443' },
-    { ZOOM_HOST: 'https://eu01api.zoomgov.com', destination: 'tls eu01api.zoomgov.com:443' },
-    { ZOOM_HOST: 'https://localhost:1', destination: 'tls localhost:1' },
-    { ZOOM_HOST: '127.9.9.9:1', destination: 'tls 127.9.9.9:1' },
-    { ZOOM_HOST: 'http://localhost:1', destination: 'tcp localhost:1' },
-    { ZOOM_HOST: 'http://[::1]:1', destination: 'tcp ::1:1' },
+  it('gets a token even if .env is a folder', inTerminal, async () => {
+    const cwd = folder();
+    fs.mkdirSync(join(cwd, '.env'));
+    const { words, files } = await typeIn(cwd);
+    assert.ok(words.startsWith('Cannot read .env: illegal operation on a directory. Not set in'), words);
+    assert.ok(words.includes(`${notSaved('it is not a regular file')}Zoom Server`), words);
+    assert.deepEqual(files, ['.env']);
+  });
+
+  it('refuses and keeps a .env that is UTF-16, if only in part', async () => {
+    const utf16 = Buffer.from(DOTENV, 'utf16le');
+    for (const bytes of [utf16, Buffer.concat([Buffer.from(DOTENV), utf16])]) {
+      const cwd = folder({ '.env': bytes });
+      const stderr = '.env is not UTF-8 text (it may be UTF-16).\nSave it as UTF-8.\n';
+      expectRun(await run({ cwd, env: host() }), { code: 2, stdout: '', stderr });
+      assert.deepEqual(fs.readFileSync(join(cwd, '.env')), bytes);
+    }
+  });
+
+  const strangers = [
+    ...['zoom', 'api', 'zoom.example', '"zoom.us"', 'https://example.com', 'zoom.us.example.com', 'evilzoom.us'],
+    ...['zoom.us@example.com', 'http://zoom.us', 'ftp://zoom.us', 'zoomXus', 'http://192.0.2.1', 'https://[::2]'],
+    ...['http://127.0.0.1.example.com', 'http://localhost.example.com', 'http://', 'zoom.us\x1b[31m', 'zoom.us.'],
+  ];
+  for (const { host, place } of [
+    ...strangers.map((host) => ({ host, place: 'the environment' })),
+    ...['zoom', 'http://localhost:8099', 'http://127.0.0.1:1'].map((host) => ({ host, place: '.env' })),
   ])
-    it(`connects to ${destination} if ZOOM_HOST is "${ZOOM_HOST}"`, async () => {
+    it(`refuses the host ${JSON.stringify(host)} in ${place}`, async () => {
+      const problem = `ZOOM_HOST in ${place} is "${host.replace('\x1b', ' ')}", which is not allowed.\n`;
+      const cwd = folder({ '.env': place === '.env' ? `ZOOM_HOST=${host}\n` : '' });
+      const result = await run({ cwd, env: { ...ACCOUNT, ZOOM_HOST: place === '.env' ? '' : host } });
+      expectRun(result, { code: 2, stdout: '', stderr: `${problem}Set it to zoom.us or zoomgov.com, or unset it.\n` });
+    });
+
+  for (const { host, inFile = '', destination } of [
+    { host: '', destination: 'tls zoom.us:443' },
+    { host: '  zoom.us ', inFile: 'zoomgov.com', destination: 'tls zoom.us:443' },
+    { host: ' ', inFile: '" zoomgov.com "', destination: 'tls zoomgov.com:443' },
+    { host: 'https://ZOOM.US/', destination: 'tls zoom.us:443' },
+    { host: 'https://eu01api.zoomgov.com', destination: 'tls eu01api.zoomgov.com:443' },
+    { host: '127.9.9.9:1', destination: 'tls 127.9.9.9:1' },
+    { host: 'http://localhost:1', destination: 'tcp localhost:1' },
+    { host: 'http://[::1]:1', destination: 'tcp ::1:1' },
+  ])
+    it(`connects to ${destination} if ZOOM_HOST is "${host}"${inFile && ` and, in .env, ${inFile}`}`, async () => {
       const S2S_DESTINATIONS = join(folder(), 'destinations');
-      const { child, result } = start({ env: { ...ACCOUNT, ZOOM_HOST, S2S_DESTINATIONS } });
+      const env = { ...ACCOUNT, ZOOM_HOST: host, S2S_DESTINATIONS };
+      const { child, result } = start({ env, cwd: folder({ '.env': `ZOOM_HOST=${inFile}\n` }) });
       child.stderr.once('data', () => child.kill()); // Don't wait for the next attempt.
       await result;
       // Ignore how many attempts there were: another one may begin before the process is gone.
-      assert.deepEqual(new Set(readFileSync(S2S_DESTINATIONS, 'utf8').split(/(?<=\n)/)), new Set([`${destination}\n`]));
+      const destinations = fs.readFileSync(S2S_DESTINATIONS, 'utf8').trim().split('\n');
+      assert.deepEqual(new Set(destinations), new Set([destination]));
     });
 });

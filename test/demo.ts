@@ -1,14 +1,10 @@
-/**
- * `npm run demo [-- --json]`: runs the script against a mock Zoom server. In a terminal it shows a first run, in a
- * temporary folder, and then a later run.
- */
+/** `npm run demo [-- --json]`: runs the script against a mock Zoom server. In a terminal, it shows a first and a later run. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { TOKEN_RESPONSE, respondWith, startMockZoom } from './mock-zoom.ts';
 
 const MADE_UP = {
@@ -16,22 +12,18 @@ const MADE_UP = {
   ZOOM_CLIENT_ID: 'dEmo_cLiEnT-0123456789',
   ZOOM_CLIENT_SECRET: 'dEmOsEcReT0123456789abcdefghijkl',
 };
+const NONE = { ZOOM_ACCOUNT_ID: '', ZOOM_CLIENT_ID: '', ZOOM_CLIENT_SECRET: '' };
 const flags = process.argv.slice(2);
-const EMPTY = { ZOOM_ACCOUNT_ID: '', ZOOM_CLIENT_ID: '', ZOOM_CLIENT_SECRET: '' };
-
 const server = await startMockZoom(respondWith(200, TOKEN_RESPONSE));
 const cwd = mkdtempSync(join(tmpdir(), 's2s-demo-'));
 
-/** Runs the script in the temporary folder. Returns its exit code. */
-async function run(credentials: typeof MADE_UP): Promise<number> {
-  const script = fileURLToPath(new URL('../s2s.ts', import.meta.url));
-  const child = spawn(process.execPath, [...process.execArgv, script, ...flags], {
-    cwd,
-    stdio: 'inherit',
-    env: { ...process.env, ...credentials, DOTENV_PATH: '', NODE_ENV: '', ZOOM_HOST: server.url },
-  });
+/** Runs the script in the temporary folder, and takes over its exit code. */
+async function run(credentials: typeof MADE_UP): Promise<void> {
+  const script = join(import.meta.dirname, '../s2s.ts');
+  const env = { ...process.env, ...credentials, DOTENV_PATH: '', NODE_ENV: '', ZOOM_HOST: server.url };
+  const child = spawn(process.execPath, [...process.execArgv, script, ...flags], { cwd, stdio: 'inherit', env });
   const [code] = await once(child, 'exit');
-  return code ?? 1;
+  process.exitCode = code ?? 1;
 }
 
 process.on('SIGINT', () => {}); // Leave Ctrl-C to the script.
@@ -39,15 +31,15 @@ try {
   console.error('Demo: tokens from this mock server do not work with Zoom.');
   console.error('Without a flag, they are copied to your clipboard, like real ones.');
   if (process.stdin.isTTY && process.stderr.isTTY) {
-    console.error(`Paste these three lines at the first prompt:\n\n${Object.values(MADE_UP).join('\n')}\n`);
     const commandLine = ['$ npx tsx s2s.ts', ...flags].join(' ');
+    console.error(`Paste these three lines at the first prompt:\n\n${Object.values(MADE_UP).join('\n')}\n`);
     console.error(`This is a first run:\n${commandLine}`);
-    process.exitCode = await run(EMPTY);
+    await run(NONE);
     if (existsSync(join(cwd, '.env'))) {
       console.error(`\nLater runs do not prompt:\n${commandLine}`);
-      process.exitCode = await run(EMPTY);
+      await run(NONE);
     }
-  } else process.exitCode = await run(MADE_UP);
+  } else await run(MADE_UP);
 } finally {
   server.close();
   rmSync(cwd, { recursive: true });

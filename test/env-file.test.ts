@@ -1,4 +1,4 @@
-/** Saving in random .env files: every byte that does not belong to a credential is kept. */
+/** Saving in random .env files: it changes the values of credentials, and keeps every other byte. */
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -6,107 +6,78 @@ import { join } from 'node:path';
 import { it } from 'node:test';
 import { parse } from 'dotenv';
 import fc from 'fast-check';
-import { folder, inTerminal, ownMockZoom, session } from './helpers.ts';
 import { ACCOUNT, TOKEN_RESPONSE, sendJson } from './mock-zoom.ts';
+import { SEED, checkProperty, folder } from './script.ts';
+import { ownMockZoom } from './servers.ts';
+import { Terminal, inTerminal } from './terminal.ts';
 
 const NAMES = Object.keys(ACCOUNT);
-const numRuns = Number(process.env['S2S_RUNS'] ?? 8);
-const seed = Number(process.env['S2S_SEED'] ?? 1);
-
-/** Matches what the script does not take as a value, or takes only in part: see values.test.ts. */
-const SPECIAL = [
-  /^[^\p{L}\p{N}]*$/u, // Nothing but punctuation.
-  /^[^\p{L}\p{N}]*(x[^\p{L}\p{N}]*)+$/iu, // A placeholder.
-  /^(.)\1{3,}$/s,
-  /^(["'`]).*\1$/s, // In quotes.
-  /^# /, // A comment.
-  /^\$[A-Z]+$/, // A reference.
-  /^\w[\w+.-]*:\/\//,
-];
-
-/** Generates a credential that is taken as it is, and that dotenv can represent. */
-const credential = fc
-  .oneof(
-    fc.string({ unit: fc.constantFrom(...`abcXYZ019-_.#'"\`\\$ =:é漢/+n`), minLength: 1, maxLength: 24 }),
-    fc.constantFrom('#1', "it's", '"quoted" 1', '$HOME/1', 'a\\nb', "'1", 'a # b', '"#1', "'#`1", '1\\', '`#"1'),
-  )
-  .map((value) => value.trim())
-  .filter((value) => !SPECIAL.some((pattern) => pattern.test(value)))
-  .filter((value) => !['#', "'", '"', '`'].every((mark) => value.includes(mark)));
-
-const UNCLOSED = 'UNCLOSED="abc';
 
 /** Generates a line that is not a credential: other settings, comments, values over several lines, invalid text. */
 const otherLine = fc.constantFrom(
-  '',
-  '# a comment',
-  '  # it\'s "one" more',
-  '#ZOOM_CLIENT_ID=commented-out',
-  'PORT=3000',
-  'export PATH_TO=/usr/bin # where',
-  "  SINGLE = 'a b # c'  # tail",
-  'DOUBLE="x\\ny"',
-  'YAML: value',
-  'MULTI="first\nZOOM_CLIENT_SECRET=inside a value\nlast"',
-  'BACK=`a\nZOOM_ACCOUNT_ID=`',
-  'NOT_ZOOM_CLIENT_ID=other',
-  'ZOOM_CLIENT_ID_2=other',
-  'no setting at all',
-  UNCLOSED,
+  ...['', '# a comment', '  # it\'s "one" more', '#ZOOM_CLIENT_ID=commented-out', 'no setting at all', 'YAML: value'],
+  ...["export SINGLE = 'a b # c'  # tail", 'BACK=`a\nZOOM_ACCOUNT_ID=`', 'NOT_ZOOM_CLIENT_ID=other', 'DOLLAR=$$&$1'],
+  ...['MULTI="first\nZOOM_CLIENT_SECRET=inside a value\nlast"', 'ZOOM_CLIENT_ID_2=other', 'UNCLOSED="abc'],
   'LATIN=caf\xe9', // Not UTF-8, because the file is written as Latin-1.
-  'EMPTY=',
-  'DOLLAR=$$&$1',
+  'LABEL:', // dotenv takes the next line as its value.
 );
-/** Generates a line with a credential that has no value. */
-const unsetCredential = fc
+const credentialLine = fc
   .tuple(
     fc.constantFrom('', 'export ', '  '),
     fc.constantFrom(...NAMES),
-    fc.constantFrom('=', ' = ', ': '),
-    fc.constantFrom('', '""', "''"),
-    fc.constantFrom('', '  # from the marketplace', ' '),
+    fc.constantFrom('=', ' = ', ': ', '=\t'),
+    fc.constantFrom('', '""', "''", 'OLD', '"OLD"', "'OLD'"),
+    fc.constantFrom('', '  # from the marketplace', ' ', '#'),
   )
   .map((parts) => parts.join(''));
-const file = fc.record({
-  lines: fc.array(fc.oneof(otherLine, unsetCredential), { maxLength: 14 }),
-  lineEnd: fc.constantFrom('\n', '\r\n'),
-  endsLastLine: fc.boolean(),
-});
+const line = fc.oneof(otherLine, credentialLine);
+const file = fc
+  .tuple(
+    fc.constantFrom('', '\xef\xbb\xbf'), // A byte order mark.
+    fc.array(line, { maxLength: 14 }),
+    fc.constantFrom('\n', '\r\n'),
+    fc.boolean(),
+  )
+  .map(([mark, lines, newline, endsLast]) => mark + lines.join(newline) + (endsLast ? newline : ''));
+const values = fc.tuple(...NAMES.map(() => fc.stringMatching(/^NEW[\w.~+/-]{8,24}={0,2}$/)));
 
-/** Returns all lines of a file except those that set a credential. */
-const otherLines = (bytes: Buffer) =>
-  bytes
-    .toString('latin1')
-    .split(/(?<=\n)/)
-    .filter((line) => !/^\s*(export )?ZOOM_(ACCOUNT_ID|CLIENT_ID|CLIENT_SECRET)\s*[=:]/.test(line))
-    .join('');
+const parseLatin1 = (text: string) => ({ ...parse(Buffer.from(text, 'latin1')) });
 
-it(`saves credentials as typed and keeps all else in .env (S2S_SEED=${seed})`, inTerminal, async () => {
-  let accepts = true;
-  const server = await ownMockZoom((response) => sendJson(response, 200, accepts ? TOKEN_RESPONSE : {}));
-  const values = fc.tuple(credential, credential, credential);
-  const property = fc.asyncProperty(file, values, fc.boolean(), async (file, values, hasVerdict) => {
-    const { lines, lineEnd, endsLastLine } = file;
-    accepts = hasVerdict;
-    const before = Buffer.from(lines.join(lineEnd) + (endsLastLine && lines.length ? lineEnd : ''), 'latin1');
-    const cwd = folder({ '.env': before });
-    const settings = parse(before);
-    const answers = Object.fromEntries(
-      NAMES.map((name, i) => [name, values[i]!]).filter(([name]) => !settings[name!]?.trim()),
-    );
+/** Takes the values of credentials out of the text of a file. */
+const withoutValues = (text: string, ...values: string[]) =>
+  ['"OLD"', "'OLD'", 'OLD', '""', "''", ...values].reduce((text, value) => text.replaceAll(value, ''), text);
 
-    const { screen } = await session({ env: { ZOOM_HOST: server.url }, cwd, answers, code: accepts ? 0 : 1 });
+it(`changes only the values of credentials in .env (${SEED})`, inTerminal, () =>
+  checkProperty(fc.record({ before: file, values, isRejected: fc.boolean() }), async () => {
+    let rejects = false;
+    const { url } = await ownMockZoom((response) => {
+      sendJson(response, rejects ? 400 : 200, rejects ? { error: 'no' } : TOKEN_RESPONSE);
+      rejects = false;
+    });
+    return async ({ before, values, isRejected }) => {
+      rejects = isRejected;
+      const cwd = folder({ '.env': Buffer.from(before, 'latin1') });
+      const settings = parseLatin1(before);
+      const missing = NAMES.filter((name) => !settings[name]);
+      const terminal = new Terminal({ env: { ZOOM_HOST: url }, cwd });
+      if (isRejected) for (const name of missing) await terminal.answer(name, 'wrong\r');
+      if (isRejected) await terminal.see('Zoom rejected');
+      const typed = NAMES.map((name, i) => [name, values[i]] as const);
+      const saved = typed.filter(([name]) => isRejected || missing.includes(name));
+      for (const [name, value] of saved) await terminal.answer(name, `${value}\r`);
+      assert.equal(await terminal.end(), 0);
 
-    const after = readFileSync(join(cwd, '.env'));
-    const [, unsaved = ''] = /\nCannot save (.*) in \.env: dotenv would read back/.exec(screen) ?? [];
-    const saved = Object.entries(answers).filter(([name]) => !unsaved.includes(name!));
-    // Some values cannot be saved after an unclosed quote, or after a backslash at the end of another value.
-    const mayFail = lines.includes(UNCLOSED) || values.some((value) => /^['"`]|\\$/.test(value));
-    assert.ok(mayFail || saved.length === Object.keys(answers).length);
-    assert.deepEqual({ ...parse(after) }, { ...settings, ...Object.fromEntries(saved) });
-    const kept = otherLines(before);
-    const newline = before.includes('\r\n') ? '\r\n' : '\n'; // Saving adds one if the last line had none.
-    assert.ok([kept, kept + newline].includes(otherLines(after)), 'every other line is kept');
-  });
-  await fc.assert(property, { seed, numRuns, endOnFailure: true, includeErrorInReport: true });
-});
+      const after = readFileSync(join(cwd, '.env'), 'latin1');
+      if (/LABEL:\r?\n$/.test(before) && after === before)
+        return assert.match(
+          terminal.words,
+          /Cannot save (ZOOM_\w+,? ?)+ in \.env: dotenv would read back something else\. /,
+        );
+      assert.deepEqual(parseLatin1(after), { ...settings, ...Object.fromEntries(saved) });
+      const kept = withoutValues(before);
+      const left = withoutValues(after, ...values);
+      assert.equal(left.slice(0, kept.length), kept);
+      assert.match(left.slice(kept.length), /^(\r?\n)?(ZOOM_\w+=\r?\n)*$/);
+    };
+  }),
+);

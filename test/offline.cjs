@@ -1,5 +1,5 @@
 /**
- * Preloaded into every Node process whose environment helpers.ts makes: blocks lookups and connections beyond loopback.
+ * Preloaded into every Node process whose environment script.ts makes: blocks lookups and connections beyond loopback.
  * If $S2S_DESTINATIONS names a file, blocks all connections and appends their destinations to it, one per line.
  */
 'use strict';

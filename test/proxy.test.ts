@@ -1,159 +1,114 @@
 /** Connections through an HTTP proxy. */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import http from 'node:http';
-import https from 'node:https';
-import { type AddressInfo, connect } from 'node:net';
-import { join } from 'node:path';
-import type { Duplex } from 'node:stream';
-import { after, describe, it } from 'node:test';
-import {
-  type Env,
-  expectRun,
-  folder,
-  noProxies,
-  ownMockZoom,
-  ownTrustedMockZoom,
-  run,
-  supportsProxies,
-  withCredentials,
-} from './helpers.ts';
-import { ACCOUNT, TOKEN, type Tls, createCertificate } from './mock-zoom.ts';
+import { connect } from 'node:net';
+import { describe, it } from 'node:test';
+import { ACCOUNT, TOKEN } from './mock-zoom.ts';
+import { type Env, expectRun, run, withCredentials } from './script.ts';
+import { ownMockZoom, ownTrustedMockZoom, startTcpServer } from './servers.ts';
+import { isWindows, skipWithoutProxies, supportsProxies } from './skip.ts';
 
-const NOT_FOUND = 'Cannot resolve zoom.us (ENOTFOUND).\n';
+const needsProxies = { skip: skipWithoutProxies };
 /** The name of HTTPS_PROXY in messages: on Windows it is the same variable as https_proxy, which is looked up first. */
-const SHOWN = process.platform === 'win32' ? 'https_proxy' : 'HTTPS_PROXY';
-const CHECK_PROXY = `Check ${SHOWN}, NO_PROXY, your VPN, and your firewall.\n`;
-const needsProxies = { skip: noProxies };
-
-/** Starts a proxy for the current test, over TLS if there is a certificate, and returns its address. */
-async function startProxy(
-  onConnect: (request: http.IncomingMessage, socket: Duplex) => void,
-  tls?: Tls,
-): Promise<string> {
-  const proxy = (tls ? https.createServer(tls) : http.createServer()).on('connect', onConnect);
-  await once(proxy.listen(0, '127.0.0.1'), 'listening');
-  after(() => proxy.close());
-  return `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
-}
+const SHOWN = isWindows ? 'https_proxy' : 'HTTPS_PROXY';
+const FORMAT = 'http://user:password@host:port, with the password percent-encoded.\n';
 
 /** Starts a mock server for a Zoom host that can be reached only through a proxy, and starts that proxy. */
-async function startBehindProxy(host: string, tls?: Tls) {
-  const zoom = await ownTrustedMockZoom(host);
-  const destinations: string[] = [];
-  const address = await startProxy((request, socket) => {
-    destinations.push(`${request.url} ${request.headers['proxy-authorization'] ?? ''}`.trim());
-    const tunnel = connect(zoom.port, '127.0.0.1', () => socket.write('HTTP/1.1 200 Connection established\r\n\r\n'));
-    tunnel.on('error', () => {}).pipe(socket.on('error', () => {})).pipe(tunnel); // prettier-ignore
-  }, tls);
-  const env: Env = { ...ACCOUNT, ZOOM_HOST: host, NODE_EXTRA_CA_CERTS: zoom.NODE_EXTRA_CA_CERTS };
-  return { zoom, destinations, address, env };
+async function startBehindProxy(ZOOM_HOST: string) {
+  const { port, NODE_EXTRA_CA_CERTS } = await ownTrustedMockZoom(ZOOM_HOST);
+  const tunnels: string[] = [];
+  const { host } = await startTcpServer((socket) =>
+    socket.once('data', (head) => {
+      const [, to, basic = ''] = /^CONNECT (\S+)(?:[^]*Proxy-Authorization: Basic (\S+))?/i.exec(`${head}`) ?? [];
+      tunnels.push(`${to} ${atob(basic)}`);
+      const zoom = connect(port, '127.0.0.1', () => socket.write('HTTP/1.1 200 Connection established\r\n\r\n'));
+      zoom.on('error', () => {}).pipe(socket);
+      socket.pipe(zoom);
+    }),
+  );
+  const env: Env = { ...ACCOUNT, ZOOM_HOST, NODE_EXTRA_CA_CERTS };
+  return { tunnels, proxy: host, env };
 }
 
 describe('the script with a proxy', { concurrency: 4 }, () => {
-  it('connects through the proxy in HTTPS_PROXY or https_proxy', needsProxies, async () => {
-    const { zoom, destinations, address, env } = await startBehindProxy('zoom.us');
-    const proxies = [
-      { proxy: { HTTPS_PROXY: `http://${address}` } },
-      // On Windows, both names refer to the same variable.
-      ...(process.platform === 'win32'
-        ? []
-        : [
-            { proxy: { https_proxy: address, HTTPS_PROXY: 'http://127.0.0.1:1' } },
-            { proxy: { https_proxy: ' ', HTTPS_PROXY: address } },
-          ]),
-      { proxy: { HTTPS_PROXY: ` \thttp://${address}/ \r` } },
-      { proxy: { HTTPS_PROXY: `user:PaSsWoRd@${address}`, NO_PROXY: 'example.com' }, user: 'user:PaSsWoRd' },
-      { proxy: { HTTPS_PROXY: `http://user:P%23%2F%3Fs%25d@${address}` }, user: 'user:P#/?s%d' },
-      { proxy: { HTTPS_PROXY: `http://user:P@ s@${address}` }, user: 'user:P@ s' },
+  it('connects through the proxy, except to the hosts in NO_PROXY', needsProxies, async () => {
+    const { tunnels, proxy, env } = await startBehindProxy('zoom.us');
+    const HTTPS_PROXY = `http://${proxy}`;
+    const cases: { variables: Env; user?: string; isBypassed?: boolean }[] = [
+      { variables: { HTTPS_PROXY: ` \thttp://${proxy}/ \r` } },
+      { variables: { HTTPS_PROXY: `user:PaSsWoRd@${proxy}` }, user: 'user:PaSsWoRd' },
+      { variables: { HTTPS_PROXY: `http://user:P%23%2F%3Fs%25d@${proxy}` }, user: 'user:P#/?s%d' },
+      { variables: { HTTPS_PROXY: `http://user:P@ s@${proxy}` }, user: 'user:P@ s' },
+      { variables: { HTTPS_PROXY, NO_PROXY: 'oom.us,zoom.us.example, us.,' } },
+      { variables: { HTTPS_PROXY, NO_PROXY: 'ZOOM.us:443' }, isBypassed: true },
+      { variables: { HTTPS_PROXY, no_proxy: ' a.example .us,b.example' }, isBypassed: true },
+      { variables: { HTTPS_PROXY, NO_PROXY: '*' }, isBypassed: true },
     ];
-    for (const { proxy, user } of proxies) {
-      const result = await run({ args: ['--token'], env: { ...env, ...proxy } });
-      expectRun(result, { code: 0, stdout: `${TOKEN}\n`, stderr: '' });
-      assert.equal(destinations.pop(), `zoom.us:443${user ? ` Basic ${btoa(user)}` : ''}`);
+    // On Windows, upper and lower case name the same variable.
+    if (!isWindows) {
+      cases.push({ variables: { https_proxy: proxy, HTTPS_PROXY: 'http://127.0.0.1:1' } });
+      cases.push({ variables: { https_proxy: ' ', HTTPS_PROXY, no_proxy: 'a.example', NO_PROXY: 'zoom.us' } });
     }
-    assert.equal(zoom.requests.length, proxies.length);
+    for (const { variables, user = '', isBypassed } of cases) {
+      const { stdout } = await run({ args: ['--token'], env: { ...env, ...variables } });
+      const expected = isBypassed ? [''] : [`${TOKEN}\n`, `zoom.us:443 ${user}`];
+      assert.deepEqual([variables, stdout, ...tunnels.splice(0)], [variables, ...expected]);
+    }
   });
 
-  it('bypasses the proxy for hosts in NO_PROXY and for http', needsProxies, async () => {
-    const { destinations, address, env } = await startBehindProxy('zoom.us');
-    const HTTPS_PROXY = `http://${address}`;
-    for (const exceptions of [
-      { NO_PROXY: 'ZOOM.us:443' },
-      { no_proxy: 'a.example .us,b.example' },
-      { NO_PROXY: '*' },
-    ]) {
-      const stderr = NOT_FOUND + CHECK_PROXY;
-      expectRun(await run({ env: { ...env, HTTPS_PROXY, ...exceptions } }), { code: 1, stderr });
-    }
-    const overHttp = withCredentials(await ownMockZoom(), { HTTPS_PROXY, HTTP_PROXY: HTTPS_PROXY });
-    expectRun(await run({ args: ['--token'], env: overHttp }), { stdout: `${TOKEN}\n` });
-    assert.deepEqual(destinations, []);
-    await run({ env: { ...env, HTTPS_PROXY, NO_PROXY: 'oom.us,zoom.us.example, us.,' } });
-    assert.deepEqual(destinations, ['zoom.us:443'], 'similar names are not exceptions');
+  it('does not use the proxy for http', async () => {
+    const env = withCredentials(await ownMockZoom(), { HTTPS_PROXY: 'http://127.0.0.1:1' });
+    expectRun(await run({ args: ['--token'], env }), { code: 0, stdout: `${TOKEN}\n`, stderr: '' });
   });
 
   it('links to the marketplace of Zoom for Government after a rejection', needsProxies, async () => {
-    const { address, env } = await startBehindProxy('zoomgov.com');
-    const wrong = { HTTPS_PROXY: `http://${address}`, ZOOM_CLIENT_SECRET: 'wrong' };
-    const { stderr } = await run({ env: { ...env, ...wrong } });
-    assert.match(stderr, /https:\/\/marketplace\.zoomgov\.com\//);
-    assert.doesNotMatch(stderr, /zoom\.us/);
+    const { proxy, env } = await startBehindProxy('api.zoomgov.com');
+    const { stderr } = await run({ env: { ...env, HTTPS_PROXY: proxy, ZOOM_CLIENT_SECRET: 'wrong' } });
+    assert.match(stderr, / Compare both with App Credentials at https:\/\/marketplace\.zoomgov\.com\/\.\n/);
   });
 
-  it('reports a failing proxy without showing its password', needsProxies, async () => {
-    const rejecting = await startProxy((_, socket) => socket.end('HTTP/1.1 407 Who are you\r\n\r\n'));
-    for (const { address, problem } of [
-      { address: rejecting, problem: 'Cannot connect to zoom.us (ERR_PROXY_TUNNEL, status 407).' },
-      { address: '127.0.0.1:1', problem: 'Cannot connect to 127.0.0.1:1 (ECONNREFUSED).' },
-      { address: 'proxy.example:8080', problem: 'Cannot resolve proxy.example (ENOTFOUND).' },
+  it('says what to check if the proxy fails, without showing its password', needsProxies, async () => {
+    const { host } = await startTcpServer((socket) => socket.once('data', () => socket.end('HTTP/1.1 407 No\r\n\r\n')));
+    for (const { proxy, problem, cause = '', variable = SHOWN } of [
+      {
+        proxy: host,
+        problem: 'ERR_PROXY_TUNNEL, status 407',
+        cause: 'The proxy requires a user name and a password.\n',
+      },
+      { proxy: '127.0.0.1:1', problem: 'ECONNREFUSED', variable: 'https_proxy' },
+      { proxy: 'proxy.example:8080', problem: 'ENOTFOUND' },
     ]) {
-      const result = await run({ env: { ...ACCOUNT, HTTPS_PROXY: `http://u:PaSsWoRd@${address}` } });
-      expectRun(result, { code: 1, stdout: '', stderr: `${problem}\n${CHECK_PROXY}` });
+      const advice = `Check ${variable} (${proxy}) and NO_PROXY. The format is ${FORMAT}`;
+      const result = await run({ env: { ...ACCOUNT, [variable]: `http://u:PaSsWoRd@${proxy}` } });
+      expectRun(result, { code: 1, stdout: '', stderr: `Cannot reach zoom.us (${problem}).\n${cause}${advice}` });
     }
   });
 
-  for (const { name, host, isTrusted, owner } of [
-    { name: "the proxy's, which is not trusted", host: 'localhost', isTrusted: false, owner: 'the proxy HOST' },
-    { name: "the proxy's, for another host", host: 'proxy.example', isTrusted: true, owner: 'the proxy HOST' },
-    { name: "Zoom's, which is not trusted", host: 'localhost', isTrusted: true, owner: 'zoom.us' },
-  ])
-    it(`says whose certificate is wrong: ${name}`, needsProxies, async () => {
-      const tls = await createCertificate(host);
-      const { address, env, zoom } = await startBehindProxy('zoom.us', tls);
-      const proxy = address.replace('127.0.0.1', 'localhost');
-      const NODE_EXTRA_CA_CERTS = isTrusted ? join(folder({ 'ca.pem': tls.cert }), 'ca.pem') : undefined;
-      const result = await run({ env: { ...env, HTTPS_PROXY: `https://${proxy}`, NODE_EXTRA_CA_CERTS } });
-      const stderr = new RegExp(`^The certificate of ${owner.replace('HOST', proxy)} `);
+  it('explains what is wrong with the certificate of a proxy', needsProxies, async () => {
+    const { port, NODE_EXTRA_CA_CERTS } = await ownTrustedMockZoom('proxy.example');
+    for (const { env, code } of [
+      { env: {}, code: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
+      { env: { NODE_EXTRA_CA_CERTS }, code: 'ERR_TLS_CERT_ALTNAME_INVALID' },
+    ]) {
+      const result = await run({ env: { ...ACCOUNT, HTTPS_PROXY: `https://localhost:${port}`, ...env } });
+      const stderr = new RegExp(
+        `^Cannot reach zoom\\.us \\(${code}\\)\\.\nIts certificate [^\n]+\nYour credentials were not sent\\.\n`,
+      );
       expectRun(result, { code: 1, stdout: '', stderr });
-      assert.equal(zoom.requests.length, 0);
-    });
-
-  const needsNodeWithoutProxies = { skip: supportsProxies && `Node ${process.version} supports proxies` };
-  it('says which versions of Node support proxies', needsNodeWithoutProxies, async () => {
-    const hint = 'https_proxy needs Node 22.21+ or 24.5+.\n';
-    const result = await run({ env: { ...ACCOUNT, https_proxy: 'http://127.0.0.1:1' } });
-    expectRun(result, { code: 1, stderr: NOT_FOUND + hint });
+    }
   });
 
-  for (const { HTTPS_PROXY, skip = false } of [
-    { HTTPS_PROXY: 'socks5://u:PaSsWoRd@127.0.0.1:1080' },
-    { HTTPS_PROXY: 'http://' },
-    { HTTPS_PROXY: '::' },
-    { HTTPS_PROXY: 'http://u:PaSsWoRd@' },
-    { HTTPS_PROXY: 'http://u:PaSsWoRd@proxy example' },
-    { HTTPS_PROXY: 'u:PaSs://WoRd@127.0.0.1:1' },
-    ...['#', '/', '?', '\\'].flatMap((char) => [
-      { HTTPS_PROXY: `http://u:PaSs${char}WoRd@127.0.0.1:1` },
-      { HTTPS_PROXY: `u:12${char}WoRd@127.0.0.1:1` },
-    ]),
-    ...['%', '%zz'].map((text) => ({ HTTPS_PROXY: `http://u:PaSsWoRd${text}@127.0.0.1:1`, skip: noProxies })),
-  ])
-    it(`rejects an invalid proxy URL, and shows no piece of it: ${HTTPS_PROXY}`, { skip }, async () => {
-      const stderr =
-        `${SHOWN} is not an HTTP proxy URL.\n` +
-        'Set it to http://[user:password@]host:port, with the password percent-encoded.\n';
+  const skip = supportsProxies && `Node ${process.version} supports proxies`;
+  it('says which versions of Node support proxies', { skip }, async () => {
+    const stderr = 'Cannot reach zoom.us (ENOTFOUND).\nhttps_proxy needs Node 22.21+ or 24.5+.\n';
+    expectRun(await run({ env: { ...ACCOUNT, https_proxy: 'http://127.0.0.1:1' } }), { code: 1, stdout: '', stderr });
+  });
+
+  const unusable = ['socks5://u:PaSs@127.0.0.1:1', 'u:PaSs://@127.0.0.1:1', 'http://', '::', 'http://u:PaSs@'];
+  const unencoded = ['#', '/', '?', '\\', '%', '%zz'].map((text) => `u:12${text}WoRd@127.0.0.1:1`);
+  for (const HTTPS_PROXY of [...unusable, ...unencoded])
+    it(`refuses a proxy's URL that it cannot use, and shows nothing of it: ${HTTPS_PROXY}`, needsProxies, async () => {
+      const stderr = `${SHOWN} is not a valid proxy URL.\nSet it to ${FORMAT}`;
       expectRun(await run({ env: { ...ACCOUNT, HTTPS_PROXY } }), { code: 2, stdout: '', stderr });
     });
 });

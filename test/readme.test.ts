@@ -1,123 +1,101 @@
-/** The README: its commands run as written, and the messages and exit codes in its table are right. */
+/** The README: its commands run as written and fail safely, and it quotes the messages of the script. */
 
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
-import {
-  type Result,
-  folder,
-  inTerminal,
-  ownMockZoom,
-  root,
-  run,
-  session,
-  skipUnless,
-  withCredentials,
-  withoutAccountId,
-} from './helpers.ts';
-import { DOTENV, TOKEN, respondWith } from './mock-zoom.ts';
+import { fakeClipboard } from './clipboard.ts';
+import { ACCOUNT, DOTENV, type Handler, TOKEN, respondWith } from './mock-zoom.ts';
+import { folder, root, run, withCredentials } from './script.ts';
+import { ownMockZoom } from './servers.ts';
+import { isWindows, skipWithoutBash, skipWithoutTypeStripping } from './skip.ts';
 
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
-
 /** Each paragraph of each code block. */
-const commands = [...readme.matchAll(/^```sh\n(.*?)\n```$/gms)].flatMap(([, block = '']) => block.split('\n\n'));
+const paragraphs = [...readme.matchAll(/^```sh\n(.*?)\n```$/gms)].flatMap(([, block = '']) => block.split('\n\n'));
 
 /** Replaces commands that need the npm registry, Zoom's API, a remote machine, or a password manager. */
 const FAKES = `
-  npm() { case $* in install) ;; link) command npm link;; *) false;; esac; }
-  curl() { echo "$2" "$3"; }
-  ssh() { cd; sh -c "$3"; }
-  op() { test "$1 $2 $3" = 'run --env-file=.env --'; "\${@:4}"; }
+  npm() { case "$*" in install | ci) ;; link) command npm link ;; *) false ;; esac; }
+  curl() { test "$1 $3" = "-H https://api.zoom.us/v2/users" && echo "$2"; }
+  ssh() { test "$1 $2" = "-t server" && cd && sh -c "$3"; }
+  op() { test "$1 $2 $3" = "run --env-file=.env --" && shift 3 && "$@"; }
 `;
+/** Replaces the command that `npm link` makes. */
+const FAKE_S2S = `s2s() { ${skipWithoutTypeStripping ? 'npx tsx s2s.ts' : 'node ~/s2s/s2s.ts'} "$@"; }`;
 
-describe('a command in the README', { concurrency: 2, skip: skipUnless('bash --version') }, () => {
-  for (const command of commands) {
-    const lacksTypeStripping = /\bnode ~|npm link/.test(command) && !process.features.typescript;
-    const skip = lacksTypeStripping && `Node ${process.version} does not strip types`;
-    it(`gets a token: ${command.replaceAll('\n', '; ')}`, { skip }, async () => {
-      const HOME = folder();
-      const { url } = await ownMockZoom();
-      mkdirSync(join(HOME, 's2s'));
-      // Copy the script, because `npm link` sets its mode and line endings.
-      for (const name of ['s2s.ts', 'package.json']) copyFileSync(join(root, name), join(HOME, 's2s', name));
-      symlinkSync(join(root, 'node_modules'), join(HOME, 's2s', 'node_modules'), 'junction');
-      const file = /DOTENV_PATH=(?:~\/s2s\/)?(\S+)/.exec(command)?.[1] ?? '.env';
-      writeFileSync(join(HOME, /~\/s2s\/node_modules/.test(command) ? '' : 's2s', file), DOTENV);
-      // If the command only sets a variable or an alias, use that, too. Start in the home folder if the command names
-      // ~/s2s, otherwise in ~/s2s.
-      const variable = /^export (\w+)=/m.exec(command)?.[1];
-      const use = variable ? `echo "$${variable}"` : /^alias s2s=/m.test(command) ? 's2s' : '';
-      const start = /^cd s2s$|~\/s2s/m.test(command) ? 'cd' : 'cd ~/s2s';
-      const npmPrefix = folder(); // Where `npm link` installs the command.
-      const { code, stdout, stderr } = await run({
-        command: ['bash', '-e', '-O', 'expand_aliases', '-c', [FAKES, start, command, use].join('\n')],
-        env: {
-          HOME,
-          PATH: [npmPrefix, join(npmPrefix, 'bin'), dirname(process.execPath), process.env['PATH']].join(delimiter),
-          ZOOM_HOST: url,
-          npm_config_prefix: npmPrefix,
-          npm_config_update_notifier: 'false',
-        },
-      });
-      assert.equal(code, 0, stderr);
-      assert.equal(stdout.split(TOKEN).length, 2, stdout);
-    });
-  }
-});
+/** Runs some lines of shell in ~/s2s. Returns the exit code, what is printed and copied, and the messages. */
+async function runInShell(shell: string, lines: string[], zoom?: Handler) {
+  const [HOME, npmPrefix] = [folder(), folder()];
+  const cwd = join(HOME, 's2s');
+  mkdirSync(cwd);
+  // Copy the script, because `npm link` sets its mode and line endings.
+  for (const name of ['s2s.ts', 'package.json']) copyFileSync(join(root, name), join(cwd, name));
+  symlinkSync(join(root, 'node_modules'), join(cwd, 'node_modules'));
+  const setsEnvironment = lines.some((line) => /in the environment$/m.test(line));
+  if (!setsEnvironment) writeFileSync(join(cwd, '.env'), DOTENV);
+  const COPY = join(HOME, 'copy');
+  const clipboard = fakeClipboard('cat >> "$COPY"');
+  const [fakes] = clipboard['PATH']!.split(delimiter);
+  const env = {
+    ...(setsEnvironment && ACCOUNT),
+    ...{ ...clipboard, COPY, HOME, npm_config_prefix: npmPrefix, npm_config_update_notifier: 'false' },
+    PATH: [join(npmPrefix, 'bin'), fakes, dirname(process.execPath), process.env['PATH']].join(delimiter),
+    ZOOM_HOST: (await ownMockZoom(zoom)).url,
+  };
+  const { code, stdout, stderr } = await run({ command: [shell, '-euc', lines.join('\n')], cwd, env });
+  return { code, output: stdout + (existsSync(COPY) ? readFileSync(COPY, 'utf8') : ''), stderr };
+}
 
-const rows = [...readme.matchAll(/^\| `([^`|]+)` +\| (\d+) +\|/gm)].map(([, message = '', code]) => ({
-  message,
-  code: Number(code),
-}));
+const SHELLS = ['sh', 'bash', 'dash'].filter((shell) => spawnSync(shell, ['-c', ':']).status === 0);
+/** Uses the command that `npm link` made, and then, in another folder, the alias. */
+const USE_BOTH = 'command s2s --token; cd /; s2s';
+/** What to run after a paragraph, to use what it sets, and how many times the token is then printed or copied. */
+const EXPECTED: { start: string; isScript: boolean; use?: string; tokens: number; skip?: string | false }[] = [
+  { start: 'cd ~/s2s && npm install', isScript: false, tokens: 2 },
+  { start: 'npm link', isScript: false, use: USE_BOTH, tokens: 3, skip: skipWithoutTypeStripping },
+  { start: '# Call the API', isScript: true, use: 'env | grep ^ZOOM_ACCESS_TOKEN=', tokens: 2 },
+  { start: '# Copy', isScript: true, tokens: 2, skip: skipWithoutTypeStripping },
+  { start: '# Take', isScript: true, tokens: 2 },
+  { start: '# In a container', isScript: true, tokens: 1, skip: skipWithoutTypeStripping },
+];
 
-type Scenario = { skip?: string | false; run: () => Promise<Pick<Result, 'code' | 'stderr'>> };
-const rejection = (reason: string): Scenario => ({
-  run: async () => run({ env: withCredentials(await ownMockZoom(respondWith(400, { reason }))) }),
-});
-
-/** Produces the message of each row. The keys are how these messages begin. */
-const scenarios: Record<string, Scenario> = {
-  'Zoom rejected the request: "Invalid': rejection('Invalid client_id or client_secret'),
-  'Zoom rejected the request: "Bad': rejection('Bad Request'),
-  'Zoom rejected the request: "unsupported': rejection('unsupported grant type'),
-  'Zoom rejected the request: "The app': rejection('The app has been disabled'),
-  'Cannot save': {
-    ...inTerminal,
-    async run() {
-      const cwd = folder();
-      mkdirSync(join(cwd, '.env'));
-      const { screen } = await session({ cwd, env: withoutAccountId(await ownMockZoom()) });
-      return { code: 0, stderr: screen.slice(screen.indexOf('Cannot save')) };
-    },
-  },
-  'Cannot use the clipboard': {
-    ...inTerminal,
-    async run() {
-      const { screen } = await session({ env: withCredentials(await ownMockZoom()) });
-      return { code: 0, stderr: screen.slice(screen.indexOf('Cannot use')) };
-    },
-  },
-};
-
-describe('the table of messages in the README', { concurrency: 2 }, () => {
-  it('has one row for each scenario of this test, in the same order', () => {
-    const beginnings = Object.keys(scenarios);
-    const found = rows.map(({ message }) => beginnings.find((beginning) => message.startsWith(beginning)));
-    assert.deepEqual(found, beginnings);
+const skipOnWindows = isWindows && 'Windows has no POSIX shell';
+describe('a command in the README', { concurrency: 2, skip: skipOnWindows || skipWithoutBash }, () => {
+  it('is listed here', () => {
+    const starts = EXPECTED.map(({ start }) => start);
+    assert.deepEqual(
+      paragraphs.map((text, i) => text.slice(0, starts[i]?.length)),
+      starts,
+    );
   });
 
-  for (const { message, code } of rows) {
-    const [, scenario] = Object.entries(scenarios).find(([beginning]) => message.startsWith(beginning)) ?? [];
-    it(`shows a message and its exit code: ${message}`, { skip: scenario?.skip ?? false }, async () => {
-      const result = await scenario!.run();
-      // An ellipsis stands for any text.
-      const pattern = message
-        .split('…')
-        .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-        .join('.*');
-      assert.match(result.stderr.split('\n')[0] ?? '', new RegExp(`^${pattern}`));
-      assert.equal(result.code, code);
+  for (const [i, { start, isScript, use = '', tokens, skip = false }] of EXPECTED.entries())
+    it(`gets a token or fails safely, in each shell that is installed: ${start}`, { skip }, async () => {
+      for (const shell of isScript ? SHELLS : ['bash']) {
+        const lines = [FAKES, isScript ? FAKE_S2S : 'shopt -s expand_aliases', paragraphs[i]!];
+        const { code, output, stderr } = await runInShell(shell, [...lines, use]);
+        assert.deepEqual({ code, tokens: output.split(TOKEN).length - 1 }, { code: 0, tokens }, output + stderr);
+        if (!isScript) continue;
+        const rejected = await runInShell(shell, lines, respondWith(400, { reason: 'Bad Request' }));
+        assert.deepEqual({ ...rejected, stderr: '' }, { code: 1, output: '', stderr: '' }, rejected.stderr);
+      }
     });
-  }
+});
+
+describe('the table of messages in the README', { concurrency: 2 }, () => {
+  const messages = [...readme.matchAll(/^\| `(… "(.*)".*?)` +\|/gm)].map(([, text = '', reason = '']) => ({
+    text,
+    reason,
+  }));
+  it('has rows for rejections', () => assert.equal(messages.length, 3));
+
+  for (const { text, reason } of messages)
+    it(`shows a message of the script: ${text}`, async () => {
+      const result = await run({ env: withCredentials(await ownMockZoom(respondWith(400, { reason }))) });
+      const expected = text.replace('…', 'Zoom rejected the request:').replace('(…)', '(400)');
+      assert.equal(result.stderr.split('\n')[0], expected);
+      assert.equal(result.code, 1);
+    });
 });

@@ -1,160 +1,98 @@
-/** The clipboard of the user's own machine: over SSH, in tmux, and in GNU screen. */
+/** The clipboard of the machine in front of the user: over SSH, in tmux and GNU screen, and in a container. */
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  S2S_QUOTED,
-  X11,
-  environment,
-  expectRun,
-  fakeClipboard,
-  folder,
-  inTerminal,
-  noFakeClipboard,
-  notLinux,
-  redirecting,
-  run,
-  session,
-  sharedMockZoom,
-  skipUnless,
-  startX11,
-  withCredentials,
-} from './helpers.ts';
+import { fakeClipboard, fakeCommands, startX11 } from './clipboard.ts';
 import { TOKEN } from './mock-zoom.ts';
+import { S2S_QUOTED, folder, withCredentials } from './script.ts';
+import { sharedMockZoom } from './servers.ts';
+import { X11, isWindows, skipWithout, skipWithoutFakeClipboard, skipWithoutLinux } from './skip.ts';
+import { inTerminal, redirecting, session } from './terminal.ts';
 
-const PRINTED = 'Zoom Server-to-Server Oauth token:\n';
-const ASKED = 'Asked your terminal to copy the token.\n';
-const NO_CLIPBOARD = /Cannot use the clipboard \(this is an SSH session\)\.\nCopy the token from the output\.\n/;
-const OSC52 = `\x1b]52;c;${Buffer.from(TOKEN).toString('base64')}\x07`;
-/** Runs the script in tmux or GNU screen, which have to stay open until their screen is read. */
-const REPORT_STATUS = `${S2S_QUOTED}; echo "status $?"; sleep 60`;
+const BASE64 = Buffer.from(TOKEN).toString('base64');
+const OSC52 = `\x1b]52;c;${BASE64}\x07`;
+const ASKED = 'Asked your terminal to copy the token. Expires at ';
+const NO_CLIPBOARD = 'No clipboard: copy the token from the output. Expires at ';
 
-describe('the script in a terminal session', { concurrency: 2 }, () => {
+describe('the script in a terminal', { concurrency: 3, skip: inTerminal.skip }, () => {
   const zoom = sharedMockZoom();
 
-  describe('in tmux', { skip: skipUnless('tmux -V') }, () => {
-    for (const options of ['', 'set -s set-clipboard on\n', 'set -g default-terminal screen\n'])
-      it(`copies through tmux, with ${options.trim() || 'its defaults'}`, async () => {
-        const cwd = folder({ 'tmux.conf': `set -g default-shell /bin/sh\n${options}` });
-        const env = environment(withCredentials(zoom));
-        const tmux = (...args: string[]) =>
-          execFileSync('tmux', ['-S', 'socket', '-f', 'tmux.conf', ...args], { cwd, env, encoding: 'utf8' });
-        tmux('new-session', '-d', '-x', '80', '-y', '50', REPORT_STATUS);
-        try {
-          let screen = '';
-          while (!/status \d+/.test((screen = tmux('capture-pane', '-p')))) await sleep(50);
-          assert.match(screen, /status 0/);
-          assert.ok(
-            screen.includes('Copied the token to a tmux buffer, and asked your terminal to copy it.\n'),
-            screen,
-          );
-          assert.ok(!screen.includes('copied'));
-          assert.equal(tmux('show-buffer'), TOKEN);
-        } finally {
-          tmux('kill-server');
-        }
+  describe('in tmux', { skip: skipWithout('tmux -V') }, () => {
+    for (const { name, option = '', env = {}, message = 'Sent to tmux (buffer s2s) and your terminal.' } of [
+      { name: 'tmux' },
+      { name: 'tmux with set-clipboard on', option: 'set -s set-clipboard on' },
+      { name: 'tmux with TERM=screen', option: 'set -g default-terminal screen' },
+      {
+        name: 'tmux on a desktop',
+        env: fakeClipboard('cat > /dev/null'),
+        message: 'Copied to the clipboard and tmux buffer s2s.',
+      },
+    ])
+      it(`copies to one buffer of ${name}, and to the terminal outside`, async () => {
+        const cwd = folder({ 'tmux.conf': `set -g default-shell /bin/sh\n${option}\n` });
+        const runTwice = `${S2S_QUOTED} 2>> log; ${S2S_QUOTED} 2>> log`;
+        const line = `${runTwice}; tmux list-buffers -F '#{buffer_name}' >> log; tmux show-buffer >> log`;
+        const command = ['tmux', '-S', join(cwd, 'socket'), '-f', 'tmux.conf', 'new-session', line];
+        const { raw } = await session({ cwd, command, env: withCredentials(zoom, env) });
+        const log = readFileSync(join(cwd, 'log'), 'utf8');
+        assert.equal(log.replace(/ Expires at .*, in 60 minutes\./g, ''), `${message}\n${message}\ns2s\n${TOKEN}`);
+        assert.ok(raw.includes(`;${BASE64}`), 'the terminal outside is asked to copy');
       });
-
-    it('passes the token through tmux to the terminal outside', inTerminal, async () => {
-      const cwd = folder({ 'tmux.conf': 'set -g default-shell /bin/sh\n' });
-      const line = `${S2S_QUOTED} --version >/dev/null; ${S2S_QUOTED}`;
-      const command = ['tmux', '-S', join(cwd, 'socket'), '-f', join(cwd, 'tmux.conf'), 'new-session', line];
-      const { raw } = await session({ cwd, command, env: withCredentials(zoom) });
-      assert.ok(raw.includes(`;${Buffer.from(TOKEN).toString('base64')}`), 'the terminal outside is asked to copy');
-    });
   });
 
-  it('sends OSC 52 if tmux is too old for load-buffer -w', { skip: inTerminal.skip || noFakeClipboard }, async () => {
-    const PATH = folder();
-    writeFileSync(join(PATH, 'tmux'), '#!/bin/sh\ncat > /dev/null; exit 1\n', { mode: 0o755 });
-    const env = withCredentials(zoom, { TMUX: '/socket,1,0', TERM: 'screen', PATH: `${PATH}:${process.env['PATH']}` });
-    const { raw, screen } = await session({ env });
-    assert.ok(raw.includes(OSC52) && screen.includes(ASKED), screen);
-  });
-
-  it('leaves no garbage in GNU screen', { skip: skipUnless('screen --version') }, async () => {
-    const cwd = folder();
-    const env = environment(withCredentials(zoom, { SCREENDIR: join(cwd, 'sockets') }));
-    mkdirSync(join(cwd, 'sockets'), { mode: 0o700 });
-    const screen = (...args: string[]) => execFileSync('screen', ['-S', 's2s', ...args], { cwd, env, stdio: 'pipe' });
-    screen('-d', '-m', '-c', '/dev/null', 'sh', '-c', REPORT_STATUS);
-    try {
-      const hardcopy = join(cwd, 'hardcopy');
-      let text = '';
-      while (!/status \d+/.test(text)) {
-        await sleep(50);
-        screen('-p', '0', '-X', 'hardcopy', '-h', hardcopy);
-        text = existsSync(hardcopy) ? readFileSync(hardcopy, 'utf8') : '';
-      }
-      assert.match(text, /status 0/);
-      const unwrapped = text.replaceAll('\n', '');
-      assert.equal(unwrapped.split(TOKEN).length, 2);
-      assert.ok(!unwrapped.includes(OSC52.slice(-40, -1)));
-    } finally {
-      screen('-X', 'quit');
-    }
-  });
-
-  it(
-    'copies to a forwarded X11 display, but not to one of the remote machine',
-    { skip: inTerminal.skip || skipUnless(...X11) },
-    async () => {
-      const x11 = await startX11();
-      const env = withCredentials(zoom, { ...x11.env, SSH_TTY: '/dev/pts/0' });
-      const remote = await session({ env });
-      assert.ok(remote.raw.includes(OSC52));
-      assert.ok(remote.screen.includes(ASKED) && remote.screen.includes(PRINTED));
-      assert.equal(await x11.paste(), undefined, 'the clipboard of the remote machine is empty');
-      const forwarded = await session({ env: { ...env, ...(await x11.forward()) } });
-      assert.ok(!forwarded.raw.includes(OSC52) && forwarded.screen.includes('copied to clipboard'));
-      assert.equal(await x11.paste(), TOKEN);
-      const wayland = await session({ env: { ...env, ...(await x11.forward()), WAYLAND_DISPLAY: 'wayland-0' } });
-      assert.ok(wayland.raw.includes(OSC52), 'the Wayland display belongs to the remote machine');
-    },
-  );
-
-  it('sends OSC 52 without SSH or a display, as in a container', { skip: notLinux || inTerminal.skip }, async () => {
-    const { raw, screen } = await session({ env: withCredentials(zoom, { SSH_CONNECTION: undefined }) });
-    assert.ok(raw.includes(OSC52));
-    assert.ok(screen.includes(`\nCannot use the clipboard (there is no display).\n${ASKED}Expires at `), screen);
-  });
-
-  it('sends no OSC 52 if stdout is not a terminal', inTerminal, async () => {
-    const cwd = folder();
-    const { raw, screen } = await session({ command: redirecting(1, 'out'), cwd, env: withCredentials(zoom) });
-    assert.ok(!raw.includes('\x1b]52') && !readFileSync(join(cwd, 'out'), 'utf8').includes('\x1b'));
-    assert.match(screen, NO_CLIPBOARD);
-  });
-
-  it('sends no OSC 52 if it copied the token', { skip: inTerminal.skip || noFakeClipboard }, async () => {
-    const COPY = join(folder(), 'copy');
-    const { raw } = await session({ env: withCredentials(zoom, { ...fakeClipboard('cat > "$COPY"'), COPY }) });
-    assert.ok(!raw.includes('\x1b]52'));
-    assert.equal(readFileSync(COPY, 'utf8'), TOKEN);
-  });
-
-  for (const { name, env } of [
-    { name: 'GNU screen', env: { TERM: 'screen' } },
-    { name: 'GNU screen with a longer TERM', env: { TERM: 'screen.xterm-256color' } },
-    { name: 'GNU screen with another TERM', env: { TERM: 'xterm', STY: '1.pts-0.host' } },
-    { name: 'a dumb terminal', env: { TERM: 'dumb' } },
+  for (const { name, line, seconds } of [
+    { name: 'fails, because it is older than 3.2', line: 'cat > /dev/null; exit 1', seconds: 0 },
+    { name: 'hangs for 5 seconds', line: 'exec sleep 60', seconds: 5 },
   ])
-    it(`sends no OSC 52 to ${name}`, inTerminal, async () => {
-      const { raw, screen } = await session({ env: withCredentials(zoom, env) });
-      assert.ok(!raw.includes('\x1b]52'));
-      assert.match(screen, NO_CLIPBOARD);
+    it(`asks the terminal to copy the token if tmux ${name}`, { skip: skipWithoutFakeClipboard }, async () => {
+      const PATH = `${fakeCommands({ tmux: line })}:${process.env['PATH']}`;
+      const started = performance.now();
+      const { raw, words } = await session({ env: withCredentials(zoom, { TMUX: '/socket,1,0', PATH }) });
+      const ms = performance.now() - started;
+      assert.ok(raw.includes(OSC52) && words.includes(ASKED), words);
+      assert.ok(ms > seconds * 1000 && ms < 20_000, `${ms} ms`);
     });
 
-  const notMac = process.platform !== 'darwin' && 'only macOS has pbcopy';
-  it('does not use the clipboard of a Mac reached with ssh -X', { skip: notMac }, async () => {
-    const LOG = join(folder(), 'log');
-    const remote = { DISPLAY: 'localhost:10.0', SSH_TTY: '/dev/ttys0' };
-    const env = withCredentials(zoom, { ...fakeClipboard('echo called > "$LOG"'), LOG, ...remote });
-    expectRun(await run({ env }), { stdout: new RegExp(PRINTED), stderr: NO_CLIPBOARD });
-    assert.ok(!existsSync(LOG));
+  it('leaves no garbage in GNU screen', { skip: skipWithout('screen --version') }, async () => {
+    const command = ['screen', '-c', '/dev/null', 'sh', '-c', S2S_QUOTED];
+    const { screen, words } = await session({ command, env: withCredentials(zoom, { SCREENDIR: folder() }) });
+    assert.ok(words.includes(NO_CLIPBOARD), words);
+    const unwrapped = screen.replace(/\s+/g, '');
+    assert.ok(unwrapped.includes(TOKEN) && !unwrapped.includes(BASE64.slice(-40)), screen);
   });
+
+  it('copies to a forwarded X11 display, not to one of the remote machine', { skip: skipWithout(...X11) }, async () => {
+    const x11 = await startX11();
+    const env = withCredentials(zoom, { ...x11.env, SSH_TTY: '/dev/pts/0' });
+    const remote = await session({ env });
+    assert.ok(remote.raw.includes(OSC52) && remote.words.includes(ASKED), remote.words);
+    assert.equal(await x11.paste(), undefined, 'the clipboard of the remote machine is empty');
+    const forwarded = await session({ env: { ...env, ...(await x11.forward()) } });
+    assert.ok(!forwarded.raw.includes('\x1b]52') && forwarded.words.includes('Copied to the clipboard. '));
+    assert.equal(await x11.paste(), TOKEN);
+    const wayland = await session({ env: { ...env, ...(await x11.forward()), WAYLAND_DISPLAY: 'wayland-0' } });
+    assert.ok(wayland.raw.includes(OSC52), 'the Wayland display belongs to the remote machine');
+  });
+
+  const skipOnWindows = isWindows && 'a Windows console does not pass on OSC 52';
+  for (const { name, env = {}, streams = {}, sends = true, skip = false } of [
+    { name: 'over SSH', skip: skipOnWindows },
+    { name: 'over SSH if stdout is redirected', streams: { command: redirecting(1, 'log') }, skip: skipOnWindows },
+    { name: 'in a container', env: { SSH_CONNECTION: undefined }, skip: skipWithoutLinux },
+    { name: 'if stderr is redirected', streams: { command: redirecting(2, 'log') }, sends: false },
+    { name: 'in GNU screen', env: { TERM: 'screen' }, sends: false },
+    { name: 'in GNU screen with a longer TERM', env: { TERM: 'screen.xterm-256color' }, sends: false },
+    { name: 'in GNU screen with another TERM', env: { TERM: 'xterm', STY: '1.pts-0.host' }, sends: false },
+    { name: 'in a dumb terminal', env: { TERM: 'dumb' }, sends: false },
+  ])
+    it(`${sends ? 'asks the terminal to copy the token' : 'sends no OSC 52'} ${name}`, { skip }, async () => {
+      const cwd = folder({ log: '' });
+      const { raw, words } = await session({ cwd, env: withCredentials(zoom, env), ...streams });
+      const log = readFileSync(join(cwd, 'log'), 'utf8');
+      assert.equal(raw.includes(OSC52), sends);
+      assert.ok(`${words}${log}`.includes(sends ? ASKED : NO_CLIPBOARD), words);
+      assert.ok(!log.includes('\x1b'), 'no escape sequence is redirected');
+    });
 });

@@ -1,0 +1,51 @@
+/** Reasons to skip tests: each is a string, or false if the tests can run here. */
+
+import { spawnSync } from 'node:child_process';
+import { symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { folder } from './script.ts';
+
+export const isWindows = process.platform === 'win32';
+export const isRoot = process.getuid?.() === 0;
+
+/** Returns a reason if one of these commands fails. In CI on Linux, where all must work, a failing command is an error. */
+export function skipWithout(...commands: string[]): string | false {
+  for (const command of commands) {
+    const { status, stderr } = spawnSync(command, { shell: true, encoding: 'utf8', cwd: tmpdir() });
+    if (status === 0) continue;
+    const reason = `does not work here: ${command}: ${stderr.trim().split('\n')[0]}`;
+    if (process.env['CI'] === 'true' && process.platform === 'linux') throw new Error(reason);
+    return reason;
+  }
+  return false;
+}
+
+export const skipWithoutBash = skipWithout('bash --version');
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+export const supportsProxies = major > 24 || (major === 24 && minor >= 5) || (major === 22 && minor >= 21);
+export const skipWithoutProxies = !supportsProxies && `Node ${process.version} does not support proxies`;
+
+export const skipWithoutTypeStripping =
+  !process.features.typescript && `Node ${process.version} does not strip types by itself`;
+
+export const skipWithoutLinux = process.platform !== 'linux' && 'only Linux behaves like this';
+
+export const skipWithoutFakeClipboard = isWindows && 'the clipboard of Windows needs no command from PATH';
+
+export const skipWithoutFolderLinks = (() => {
+  try {
+    symlinkSync(folder(), join(folder(), 'link'), 'junction');
+    return false;
+  } catch (error) {
+    return `links to folders do not work here: ${(error as NodeJS.ErrnoException).code}`;
+  }
+})();
+
+/** Begins a command that may mount file systems: it runs as root in its own mount namespace. */
+export const UNSHARE = ['unshare', '--mount', ...(isRoot ? [] : ['--user', '--map-root-user'])];
+export const skipWithoutMounts = skipWithout(`${UNSHARE.join(' ')} mount -t tmpfs tmpfs .`);
+
+export const X11 = ['Xvfb -help', 'xclip -version'];
+export const WAYLAND = ['sway --version', 'wl-copy --version', 'wl-paste --version'];
