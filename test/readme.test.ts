@@ -7,7 +7,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fakeClipboard } from './clipboard.ts';
 import { ACCOUNT, DOTENV, type Handler, TOKEN, respondWith } from './mock-zoom.ts';
-import { folder, root, run, withCredentials } from './script.ts';
+import { S2S_QUOTED, folder, root, run, withCredentials } from './script.ts';
 import { ownMockZoom } from './servers.ts';
 import { isWindows, skipWithoutBash, skipWithoutTypeStripping } from './skip.ts';
 
@@ -23,7 +23,7 @@ const FAKES = `
   op() { test "$1 $2 $3" = "run --env-file=.env --" && shift 3 && "$@"; }
 `;
 /** Replaces the command that `npm link` makes. */
-const FAKE_S2S = `s2s() { ${skipWithoutTypeStripping ? 'npx tsx s2s.ts' : 'node ~/s2s/s2s.ts'} "$@"; }`;
+const FAKE_S2S = `s2s() { ${S2S_QUOTED} "$@"; }`;
 
 /** Runs some lines of shell in ~/s2s. Returns the exit code, what is printed and copied, and the messages. */
 async function runInShell(shell: string, lines: string[], zoom?: Handler) {
@@ -48,7 +48,8 @@ async function runInShell(shell: string, lines: string[], zoom?: Handler) {
   return { code, output: stdout + (existsSync(COPY) ? readFileSync(COPY, 'utf8') : ''), stderr };
 }
 
-const SHELLS = ['sh', 'bash', 'dash'].filter((shell) => spawnSync(shell, ['-c', ':']).status === 0);
+// On Debian, sh is dash.
+const SHELLS = ['sh', 'bash'].filter((shell) => spawnSync(shell, ['-c', ':']).status === 0);
 /** Uses the command that `npm link` made, and then, in another folder, the alias. */
 const USE_BOTH = 'command s2s --token; cd /; s2s';
 /** What to run after a paragraph, to use what it sets, and how many times the token is then printed or copied. */

@@ -23,8 +23,7 @@ export function skipWithout(...commands: string[]): string | false {
 
 export const skipWithoutBash = skipWithout('bash --version');
 
-const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-export const supportsProxies = major > 24 || (major === 24 && minor >= 5) || (major === 22 && minor >= 21);
+export const supportsProxies = process.allowedNodeEnvironmentFlags.has('--use-env-proxy');
 export const skipWithoutProxies = !supportsProxies && `Node ${process.version} does not support proxies`;
 
 export const skipWithoutTypeStripping =

@@ -8,10 +8,9 @@ import { open } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ACCOUNT, TOKEN, TOKEN_RESPONSE, respondWith, sendJson } from './mock-zoom.ts';
-import { type Env, S2S, S2S_WITHOUT_TSX, dotenv, expectRun, files, folder } from './script.ts';
-import { preloading, run, start, withCredentials, withoutAccountId } from './script.ts';
+import { type Env, S2S, S2S_WITHOUT_TSX, expectRun, files, folder } from './script.ts';
+import { preloading, run, start, withCredentials } from './script.ts';
 import { ownMockZoom, startTcpServer } from './servers.ts';
 import { isRoot, isWindows, skipWithout, skipWithoutLinux, skipWithoutProxies } from './skip.ts';
 import { Terminal, inTerminal } from './terminal.ts';
@@ -183,23 +182,5 @@ describe('a signal', { concurrency: 8, timeout: 120_000, skip: skipWithoutSignal
       const { pid } = terminal;
       const child = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
       await interrupt(terminal, signal, Number(child));
-    });
-
-  for (const signal of ['SIGTERM', 'SIGKILL'] as const)
-    it(`leaves .env intact, whenever it arrives: ${signal}`, async () => {
-      const before = `KEEP=${'x'.repeat(100_000)}\nZOOM_ACCOUNT_ID=`;
-      for (let delay = 0; delay < 60; delay += 6) {
-        const cwd = folder({ '.env': `${before}\n` });
-        const server = await ownMockZoom();
-        const terminal = new Terminal({ cwd, env: withoutAccountId(server) });
-        await terminal.answer('ZOOM_ACCOUNT_ID', `${ACCOUNT.ZOOM_ACCOUNT_ID}\r`);
-        await once(server.server, 'request');
-        await sleep(delay);
-        spawnSync('kill', ['-s', signal.slice(3), `${terminal.pid}`]); // Fails if it has ended.
-        const code = await terminal.end();
-        assert.ok([0, 137, 143].includes(code), `${code}`);
-        assert.ok([`${before}\n`, `${before}${ACCOUNT.ZOOM_ACCOUNT_ID}\n`].includes(dotenv(cwd)!));
-        if (signal === 'SIGTERM') assert.deepEqual(files(cwd), ['.env']);
-      }
     });
 });
