@@ -20,7 +20,7 @@ const { env, platform, stderr, stdout } = process;
 
 const USAGE = `Get a one-hour Zoom API access token, using a Server-to-Server OAuth app.
 
-Usage: s2s [--token | --json]    (or npx tsx s2s.ts, or node s2s.ts)
+Usage: s2s [--token | --json]    (or npx tsx s2s.ts)
 
   (no flag)        copy the token, and print it with its scopes
   --token          print only the token
@@ -47,7 +47,7 @@ async function main() {
   const settings = await readSettings();
   const server = serverFor(settings);
   const willCopy = !flags.token && !flags.json && hasClipboard();
-  // Load clipboardy, which takes 150 ms, while Zoom responds: sooner, it would delay the request.
+  // Load clipboardy (150 ms) while waiting for Zoom: earlier, it would delay the request.
   const onSent = willCopy ? () => import('clipboardy').catch(() => {}) : () => {};
   const response = await getToken(settings, server, onSent);
 
@@ -108,7 +108,7 @@ function readFlags() {
 
 const readVersion = () => JSON.parse(fs.readFileSync(new URL('package.json', import.meta.url), 'utf8')).version;
 
-/** Reads the settings. Removes the credentials from the environment, so that child processes don't inherit them. */
+/** Reads the settings. Removes the credentials from the environment, which child processes inherit. */
 async function readSettings(): Promise<Settings> {
   const file = env['DOTENV_PATH'] || '.env';
   const inFile = await readDotenv(file);
@@ -127,7 +127,7 @@ async function readSettings(): Promise<Settings> {
 
 /** Reads a dotenv file. Treats a missing one as empty. */
 async function readDotenv(file: string): Promise<Record<string, string>> {
-  // Don't use readFileSync(): a named pipe may block it, and then no signal is handled.
+  // Don't use readFileSync(): a named pipe may block it, and with it all signals.
   const bytes = await fs.promises.readFile(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') say(`Cannot read ${file}: ${reasonOf(error)}.`);
     return Buffer.alloc(0);
@@ -226,7 +226,7 @@ async function promptForMissing({ credentials, file }: Settings, { marketplace }
   const missing = NAMES.filter((name) => !credentials[name]);
   if (!missing.length) return credentials;
   const lines = [`Not set in the environment or in ${resolve(file)}:`, missing.join(', ')] as const;
-  const remedy = 's2s prompts only in a terminal (stdin and stderr), and not if CI is set or TERM is "dumb".';
+  const remedy = 'Set what is missing, or run s2s in a terminal (stdin and stderr), without CI or TERM=dumb.';
   if (!canPrompt()) throw new Failure(2, ...lines, remedy);
   const page = `${marketplace} under Developer (or Manage) > Created apps > your app > App Credentials`;
   const hint = missing.length > 1 ? ['You can paste them at once, in this order, one per line.'] : [];
@@ -284,17 +284,17 @@ function questionFor(name: Name, initial: string) {
   const mask = (text: string) => (type === 'password' || findFlaw(format(text)) ? '*'.repeat(text.length) : text);
   function onRender(this: TextPrompt) {
     if (this.firstRender) extendPrompt(this, mask);
-    // Clear a complaint when prompts clears `red`, and place the cursor, counted from the end, after Ctrl-A and Ctrl-E.
+    // Clear a complaint when prompts clears `red`. Place the cursor, counted from the end, even after Ctrl-A and Ctrl-E.
     Object.assign(this, { error: this.red, cursorOffset: Math.min(0, this.cursor - this.value.length) });
   }
   return { type, name, message: name, initial, format, validate, onRender };
 }
 
-/** Undocumented parts of prompts, whose version package.json pins. */
+/** Undocumented parts of prompts, which package.json pins. */
 type TextPrompt = { value: string; cursor: number; firstRender: boolean; red: boolean } & TextMethods;
 type TextMethods = Record<'first' | 'last' | 'reset' | '_', (text?: string) => void>;
 
-/** Adds Home, End, Ctrl-U, and Ctrl-W to a prompt. Ignores unknown keys, and text beyond MAX_LENGTH. */
+/** Adds Home, End, Ctrl-U, and Ctrl-W to a prompt. Ignores unknown keys, and text after what is too long. */
 function extendPrompt(prompt: TextPrompt, mask: (text: string) => string) {
   const insert = prompt._.bind(prompt);
   const onText = (text = '', { ctrl = false, name = '' }: Key = {}) => {
@@ -320,7 +320,7 @@ function save(credentials: Credentials, { credentials: previous, file }: Setting
     say(`Other users can read ${file}. To prevent that, use chmod 600.`);
   const target = fs.realpathSync(file);
   const args = ['-C', dirname(target), 'check-ignore', '--quiet', '--', target];
-  // From the current folder, Windows would run a git.exe found there.
+  // Windows looks for git.exe in the current folder first.
   const { status } = spawnSync('git', args, { cwd: import.meta.dirname });
   if (status === 1) say(`Git does not ignore ${file}. Add it to .gitignore, so that the secret is not committed.`);
 }
@@ -370,6 +370,7 @@ function replaceFile(path: string, text: string, old: fs.Stats) {
   }
 }
 
+/** Requests a token up to three times, 1 and 2 seconds apart, or as Retry-After says (up to 30). */
 async function requestToken(server: Server, credentials: Credentials, onSent: () => void): Promise<TokenResponse> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -418,7 +419,7 @@ async function send(server: Server, credentials: Credentials, onSent: () => void
   }
 }
 
-/** What to do about a certificate, by the code of the error. The first match counts. */
+/** What to do about a certificate, by error code. The first match wins. */
 const CERTIFICATE_ADVICE: [code: RegExp, advice: string][] = [
   [/EXPIRED|NOT_YET_VALID/, 'Its certificate is out of date. Check the date and time of this computer.'],
   [/ALTNAME/, 'Its certificate is for another host, such as a captive portal. Try another network.'],
@@ -440,9 +441,9 @@ function connectionFailure(error: unknown, { endpoint, hint }: Server): Failure 
   return new Failure(1, problem, ...(advice ? [advice, 'Your credentials were not sent.'] : [hint]));
 }
 
-/** What a rejection means, by Zoom's text or number. The first match counts. */
+/** What a rejection means, by Zoom's text or number. The first match wins. */
 const REJECTIONS: [words: RegExp, explanation: string][] = [
-  [/by admin|\b4738\b/i, 'An administrator has disabled the app. Ask one to enable it again'],
+  [/by admin|\b4738\b/i, 'An administrator has disabled the app. Ask one to re-enable it'],
   [/\bowner\b|\b4735\b/i, 'The owner of the app no longer exists. Assign another'],
   [/disabled|\b4717\b/i, 'The app with this ZOOM_CLIENT_ID is disabled. Activate it'],
   [/grant.type|\b4705\b/i, 'The app is not a Server-to-Server OAuth app, or it is not activated. Check both'],
@@ -489,7 +490,7 @@ function parseJson(text: string): Record<string, unknown> {
   }
 }
 
-/** Hides the secrets in a text from the server, and shortens it. */
+/** Masks the secrets in the server's text, and shortens it. */
 function quote(text: string, { ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret }: Credentials): string {
   // Don't hide a dummy, such as "secret", which may occur in Zoom's own words.
   const secrets = [secret, Buffer.from(`${id}:${secret}`).toString('base64')].filter(({ length }) => length >= 8);
@@ -534,8 +535,8 @@ function hasClipboard(): boolean {
 }
 
 async function copy(token: string): Promise<boolean> {
-  const copied = import('clipboardy').then(({ default: clipboard }) => clipboard.write(token));
-  const outcome = copied.catch((error: Error) => error.message.split(/\. |\n/)[0]);
+  const written = import('clipboardy').then(({ default: clipboard }) => clipboard.write(token));
+  const outcome = written.catch((error: Error) => error.message.split(/\. |\n/)[0]);
   const problem = await Promise.race([outcome, sleep(10_000, 'timed out')]);
   const remedy = platform === 'linux' ? ' Install wl-clipboard (Wayland) or xsel (X11).' : '';
   if (problem) say(`Cannot use the clipboard (${problem}).${remedy}`);
@@ -563,7 +564,7 @@ async function print(text: string) {
   if (error && error.code !== 'EPIPE') throw new Failure(1, `Cannot write to stdout: ${reasonOf(error)}.`);
 }
 
-/** Prints lines on stderr, wrapped to fit the terminal, and without control characters, which it might act on. */
+/** Prints lines on stderr, wrapped to fit the terminal, without control characters. */
 function say(...lines: string[]) {
   const row = new RegExp(`(.{1,${Math.max(stderr.columns || 9_999, 2) - 1}})( |$)`, 'g');
   for (const line of lines) stderr.write(withoutControls(line).replace(row, '$1\n'));
@@ -578,7 +579,7 @@ const reasonOf = (error: unknown) =>
   getSystemErrorMap().get((error as NodeJS.ErrnoException).errno ?? 0)?.[1] ?? (error as Error).message;
 
 for (const stream of [stdout, stderr]) stream.on('error', () => {}); // print() reports what matters.
-// Handle signals: PID 1 in a container ignores those without a handler.
+// Handle signals: PID 1 of a container ignores those without a handler.
 const interrupted = new Promise<never>((_, reject) => {
   process.once('SIGINT', () => reject(new Interruption(130, 'Cancelled.')));
   process.once('SIGTERM', () => reject(new Interruption(143, 'Terminated.')));

@@ -16,7 +16,7 @@ import { redirecting, session } from './terminal.ts';
 const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET } = ACCOUNT;
 const ALL = 'ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET';
 const PAGE = 'https://marketplace.zoom.us/ under Developer (or Manage) > Created apps > your app > App Credentials';
-const NO_PROMPT = 's2s prompts only in a terminal (stdin and stderr), and not if CI is set or TERM is "dumb".';
+const NO_PROMPT = 'Set what is missing, or run s2s in a terminal (stdin and stderr), without CI or TERM=dumb.';
 const PART_OF_SECRET = ZOOM_CLIENT_SECRET.slice(0, 9);
 const withCtrlC = await inTerminalWithCtrlC();
 

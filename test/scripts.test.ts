@@ -14,7 +14,7 @@ import { Terminal, inTerminal, redirecting, session } from './terminal.ts';
 const { ZOOM_CLIENT_SECRET, ...IDS } = ACCOUNT;
 const HELP = `Get a one-hour Zoom API access token, using a Server-to-Server OAuth app.
 
-Usage: s2s [--token | --json]    (or npx tsx s2s.ts, or node s2s.ts)
+Usage: s2s [--token | --json]    (or npx tsx s2s.ts)
 
   (no flag)        copy the token, and print it with its scopes
   --token          print only the token
