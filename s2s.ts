@@ -136,7 +136,7 @@ async function readDotenv(file: string): Promise<Record<string, string>> {
   return parse(bytes);
 }
 
-/** The most characters in a credential plus its label. Zoom's credentials have up to 32. */
+/** The most characters in a credential plus its label. Zoom's have up to 32. */
 const MAX_LENGTH = 200;
 
 /**
@@ -252,7 +252,7 @@ function canPrompt(): boolean {
   return process.stdin.isTTY && stderr.isTTY && (!CI || CI === 'false') && TERM !== 'dumb';
 }
 
-/** Prompts for some of the credentials, offering the current values. Returns all three. */
+/** Prompts for credentials, offering the current values. Returns all three. */
 async function promptFor(names: Name[], current: Credentials, lines: string[]): Promise<Credentials> {
   process.stdin.setRawMode(true); // First, so that a secret pasted early is not echoed.
   say(...lines);
@@ -264,8 +264,8 @@ async function promptFor(names: Name[], current: Credentials, lines: string[]): 
   // Pass on each key in its own callback: in between, promises settle, and prompts moves to the next question.
   keys.on('keypress', (...key) => setImmediate(() => stdin.emit('keypress', ...key)));
   emitKeypressEvents(keys);
-  // Treat CRLF and blank lines as one Enter: another would answer the next prompt.
-  const onData = (bytes: Buffer) => keys.write(String(bytes).replace(/[\r\n]+/g, '\r'));
+  // After text, treat CRLF and blank lines as one Enter: another would answer the next prompt.
+  const onData = (bytes: Buffer) => keys.write(String(bytes).replace(/([^\r\n])[\r\n]+/g, '$1\r'));
   process.stdin.on('data', onData).resume();
   const questions = names.map((name) => ({ ...questionFor(name, current[name]), stdin, stdout: stderr }));
   const answers = await prompts(questions, { onCancel: () => Promise.reject(new Failure(130, 'Cancelled.')) });
@@ -337,12 +337,12 @@ function updateFile(file: string, names: Name[], credentials: Credentials) {
 }
 
 /**
- * Sets a value in the text of a dotenv file: in its line or a new one, whichever dotenv reads back as only this change. A
+ * Sets a value in the text of a dotenv file: in its last line or a new one, whichever dotenv reads back as only this change. A
  * credential needs no quotes.
  */
 function withValue(text: string, name: Name, value: string): string {
-  const start = String.raw`^((?:\xef\xbb\xbf)?[ \t]*(?:export[ \t]+)?${name}[ \t]*[=:](?:[ \t]*(?=[^\s#]))?)`;
-  const line = new RegExp(String.raw`${start}(?:"[^"\n]*"|'[^'\n]*'|[^\s#]*)`, 'gm');
+  const start = String.raw`([^]*^(?:\xef\xbb\xbf)?[ \t]*(?:export[ \t]+)?${name}[ \t]*[=:](?:[ \t]*(?=[^\s#]))?)`;
+  const line = new RegExp(String.raw`${start}(?:"[^"\n]*"|'[^'\n]*'|[^\s#]*)`, 'm');
   const newline = text.includes('\r\n') ? '\r\n' : '\n';
   const appended = `${text}${text && !text.endsWith('\n') ? newline : ''}${name}=${value}${newline}`;
   const wanted = { ...parseLatin1(text), [name]: value };
@@ -363,7 +363,7 @@ function replaceFile(path: string, text: string, old: fs.Stats) {
     fs.chmodSync(temporary, old.mode);
     fs.renameSync(temporary, path);
   } catch (error) {
-    fs.rmSync(temporary, { force: true, maxRetries: 5 }); // A virus scanner may hold it for a moment.
+    fs.rmSync(temporary, { force: true, maxRetries: 5 }); // A virus scanner may hold it.
     if (/^E(NOSPC|DQUOT)$/.test((error as NodeJS.ErrnoException).code ?? '')) throw error;
     fs.writeFileSync(path, text, { encoding: 'latin1', flag: 'r+' }); // Keeps the old text if it fails.
     fs.truncateSync(path, text.length);
@@ -536,10 +536,10 @@ function hasClipboard(): boolean {
 
 async function copy(token: string): Promise<boolean> {
   const written = import('clipboardy').then(({ default: clipboard }) => clipboard.write(token));
-  const outcome = written.catch((error: Error) => error.message.split(/\. |\n/)[0]);
+  const outcome = written.catch((error: Error) => error.message);
   const problem = await Promise.race([outcome, sleep(10_000, 'timed out')]);
-  const remedy = platform === 'linux' ? ' Install wl-clipboard (Wayland) or xsel (X11).' : '';
-  if (problem) say(`Cannot use the clipboard (${problem}).${remedy}`);
+  const [, missing] = / install ([\w-]+)$/.exec(problem ?? '') ?? [];
+  if (problem) say(`Cannot use the clipboard (${problem.split(/\. |\n/)[0]}).${missing ? ` Install ${missing}.` : ''}`);
   return !problem;
 }
 

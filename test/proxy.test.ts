@@ -61,12 +61,6 @@ describe('the script with a proxy', { concurrency: 4 }, () => {
     expectRun(await run({ args: ['--token'], env }), { code: 0, stdout: `${TOKEN}\n`, stderr: '' });
   });
 
-  it('links to the marketplace of Zoom for Government after a rejection', needsProxies, async () => {
-    const { proxy, env } = await startBehindProxy('api.zoomgov.com');
-    const { stderr } = await run({ env: { ...env, HTTPS_PROXY: proxy, ZOOM_CLIENT_SECRET: 'wrong' } });
-    assert.match(stderr, / Compare both with App Credentials at https:\/\/marketplace\.zoomgov\.com\/\.\n/);
-  });
-
   it('says what to check if the proxy fails, without showing its password', needsProxies, async () => {
     const { host } = await startTcpServer((socket) => socket.once('data', () => socket.end('HTTP/1.1 407 No\r\n\r\n')));
     for (const { proxy, problem, cause = '', variable = SHOWN } of [

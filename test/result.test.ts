@@ -58,20 +58,20 @@ describe('the script with a token', { concurrency: 4 }, () => {
       expectRun(await run({ env: withCredentials(zoom, env) }), { code: 0, stdout, stderr: expiring(note) });
     });
 
-  const remedy = skipWithoutLinux ? '' : ' Install wl-clipboard (Wayland) or xsel (X11).';
-  const useless = (problem: string) => expiring(`Cannot use the clipboard (${problem}).${remedy}\n${NO_CLIPBOARD}`);
+  const useless = (problem: string, remedy = '') =>
+    expiring(`Cannot use the clipboard (${problem}).${remedy}\n${NO_CLIPBOARD}`);
   const failed = skipWithoutLinux ? 'Command failed with exit code 1: pbcopy' : 'Both xsel and fallback failed';
   const notFound = "Couldn't find the `xsel` binary and fallback didn't work";
   const missing = { DISPLAY: ':54321', PATH: folder() };
   const failing = { WAYLAND_DISPLAY: 'none', PATH: fakeCommands({ 'wl-copy': 'echo "No\nseat" >&2; exit 1' }) };
-  for (const { name, env, problem, skip } of [
+  for (const { name, env, problem, remedy, skip } of [
     { name: 'fails', env: fakeClipboard('exit 1'), problem: failed, skip: skipWithoutFakeClipboard },
     { name: 'prints two lines', env: failing, problem: 'Command `wl-copy` failed: No', skip: skipWithoutLinux },
-    { name: 'is missing', env: missing, problem: notFound, skip: skipWithoutLinux },
+    { name: 'is missing', env: missing, problem: notFound, remedy: ' Install xsel.', skip: skipWithoutLinux },
   ])
     it(`says why it cannot use the clipboard if the clipboard command ${name}`, { skip }, async () => {
       const result = await run({ env: withCredentials(zoom, { ...NO_SSH, ...env }) });
-      expectRun(result, { code: 0, stdout: PRINTED, stderr: useless(problem) });
+      expectRun(result, { code: 0, stdout: PRINTED, stderr: useless(problem, remedy) });
     });
 
   it('gives up on a clipboard command after 10 seconds', { skip: skipWithoutFakeClipboard }, async () => {

@@ -1,10 +1,7 @@
 /** Reasons to skip tests: each is a string, or false if the tests can run here. */
 
 import { spawnSync } from 'node:child_process';
-import { symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { folder } from './script.ts';
 
 export const isWindows = process.platform === 'win32';
 export const isRoot = process.getuid?.() === 0;
@@ -32,15 +29,6 @@ export const skipWithoutTypeStripping =
 export const skipWithoutLinux = process.platform !== 'linux' && 'only Linux behaves like this';
 
 export const skipWithoutFakeClipboard = isWindows && 'the clipboard of Windows needs no command from PATH';
-
-export const skipWithoutFolderLinks = (() => {
-  try {
-    symlinkSync(folder(), join(folder(), 'link'), 'junction');
-    return false;
-  } catch (error) {
-    return `links to folders do not work here: ${(error as NodeJS.ErrnoException).code}`;
-  }
-})();
 
 /** Begins a command that may mount file systems: it runs as root in its own mount namespace. */
 export const UNSHARE = ['unshare', '--mount', ...(isRoot ? [] : ['--user', '--map-root-user'])];

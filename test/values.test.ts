@@ -164,20 +164,17 @@ describe('the script', { concurrency: 4 }, () => {
 
   it('refuses long and huge values, without delay', async () => {
     const normal = await run({ env: { ...ACCOUNT, ZOOM_HOST: 'example.com' } });
-    const missing = /^Not set in .*:\nZOOM_CLIENT_ID\n/;
-    for (const {
-      source,
-      text,
-      stderr = `ZOOM_CLIENT_ID in ${source} is too long, so it is not a credential.\n${ADVICE}`,
-    } of [
-      { source: SOURCES[0], text: `client_id=${'a'.repeat(191)}` },
-      { source: SOURCES[0], text: '"'.repeat(32_000) }, // Windows limits a variable to 32,767 characters.
-      { source: SOURCES[0], text: ' '.repeat(32_000), stderr: missing },
-      { source: SOURCES[1], text: '"'.repeat(32_000) },
-      { source: SOURCES[1], text: `a${' '.repeat(120_000)}b` },
-      { source: SOURCES[1], text: 'a'.repeat(2 ** 20) },
-    ]) {
+    for (const [source, text] of [
+      [SOURCES[0], `client_id=${'a'.repeat(191)}`],
+      [SOURCES[0], '"'.repeat(32_000)], // Windows limits a variable to 32,767 characters.
+      [SOURCES[0], ' '.repeat(32_000)],
+      [SOURCES[1], '"'.repeat(32_000)],
+      [SOURCES[1], `a${' '.repeat(120_000)}b`],
+      [SOURCES[1], 'a'.repeat(2 ** 20)],
+    ] as const) {
       const result = await runWith(source, 'zoom.us', { ...ACCOUNT, ZOOM_CLIENT_ID: text });
+      const tooLong = `ZOOM_CLIENT_ID in ${source} is too long, so it is not a credential.\n${ADVICE}`;
+      const stderr = text.trim() ? tooLong : /^Not set in .*:\nZOOM_CLIENT_ID\n/;
       expectRun(result, { code: 2, stdout: '', stderr });
       assert.ok(result.ms < normal.ms + 1000, `${result.ms} ms, and ${normal.ms} ms for a short value`);
     }
