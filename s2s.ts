@@ -84,10 +84,10 @@ type Name = (typeof NAMES)[number];
 /** An empty string stands for a credential that is missing. */
 type Credentials = Record<Name, string>;
 
-/** What the environment and the dotenv file set. The credentials in `fromEnv` come from the environment. */
+/** What the environment and the dotenv file set. `fromEnv` names what the environment sets. */
 type Settings = { credentials: Credentials; fromEnv: Name[]; host: string; file: string };
 
-/** Where to request the token, how to get there, what to check if that fails, and where apps are managed. */
+/** Where to request the token, and how to get there. `hint` says what to check if that fails. */
 type Server = { endpoint: URL; agent?: https.Agent; hint: string; marketplace: string };
 
 type TokenResponse = Record<string, unknown> & { access_token: string };
@@ -182,7 +182,7 @@ function serverFor({ host, file }: Settings): Server {
   return { endpoint: new URL('/oauth/token', text), marketplace, ...routeFor(protocol) };
 }
 
-/** Returns how to connect: directly, or through the proxy that the environment sets. */
+/** Returns how to connect: directly, or through a proxy. */
 function routeFor(protocol: string): Pick<Server, 'agent' | 'hint'> {
   const variable = ['https_proxy', 'HTTPS_PROXY'].find((name) => env[name]?.trim());
   if (!variable || protocol === 'http:') return { hint: 'Check your network, VPN, and firewall, or set HTTPS_PROXY.' };
@@ -194,7 +194,7 @@ function routeFor(protocol: string): Pick<Server, 'agent' | 'hint'> {
   const format = 'http://user:password@host:port, with the password percent-encoded';
   try {
     const { href, host } = new URL(text.includes('://') ? text : `http://${text}`);
-    if (!/^https?:\/\/[^/?#]+\/$/.test(href)) throw new Error('more than a host');
+    if (!/^https?:\/\/[^/?#]+\/$/.test(href)) throw new Error('not a proxy');
     const hint = `Check ${variable} (${host}) and NO_PROXY. The format is ${format}.`;
     return { agent: new https.Agent({ proxyEnv: { HTTPS_PROXY: href, NO_PROXY } }), hint };
   } catch {
@@ -229,7 +229,7 @@ async function promptForMissing({ credentials, file }: Settings, { marketplace }
   const remedy = 'Set what is missing, or run s2s in a terminal (stdin and stderr), without CI or TERM=dumb.';
   if (!canPrompt()) throw new Failure(2, ...lines, remedy);
   const page = `${marketplace} under Developer (or Manage) > Created apps > your app > App Credentials`;
-  const hint = missing.length > 1 ? ['You can paste them at once, in this order, one per line.'] : [];
+  const hint = missing.length > 1 ? ['You can paste them all at once, in this order, one per line.'] : [];
   return promptFor(missing, credentials, [...lines, `Find what is missing at ${page}.`, ...hint]);
 }
 
@@ -294,7 +294,7 @@ function questionFor(name: Name, initial: string) {
 type TextPrompt = { value: string; cursor: number; firstRender: boolean; red: boolean } & TextMethods;
 type TextMethods = Record<'first' | 'last' | 'reset' | '_', (text?: string) => void>;
 
-/** Adds Home, End, Ctrl-U, and Ctrl-W to a prompt. Ignores unknown keys, and text after what is too long. */
+/** Adds Home, End, Ctrl-U, and Ctrl-W to a prompt. Ignores unknown keys, and text once it is too long. */
 function extendPrompt(prompt: TextPrompt, mask: (text: string) => string) {
   const insert = prompt._.bind(prompt);
   const onText = (text = '', { ctrl = false, name = '' }: Key = {}) => {
@@ -305,7 +305,7 @@ function extendPrompt(prompt: TextPrompt, mask: (text: string) => string) {
   Object.assign(prompt, { transform: { render: mask }, home: prompt.first, end: prompt.last, next: onTab, _: onText });
 }
 
-/** Saves newly typed credentials in the dotenv file, or says why not. */
+/** Saves typed credentials, or says why not. Is synchronous, so that no signal cuts it short. */
 function save(credentials: Credentials, { credentials: previous, file }: Settings) {
   const typed = NAMES.filter((name) => credentials[name] !== previous[name]);
   if (!typed.length || isProduction()) return;
@@ -342,7 +342,7 @@ function updateFile(file: string, names: Name[], credentials: Credentials) {
  */
 function withValue(text: string, name: Name, value: string): string {
   const start = String.raw`([^]*^(?:\xef\xbb\xbf)?[ \t]*(?:export[ \t]+)?${name}[ \t]*[=:](?:[ \t]*(?=[^\s#]))?)`;
-  const line = new RegExp(String.raw`${start}(?:"[^"\n]*"|'[^'\n]*'|[^\s#]*)`, 'm');
+  const line = new RegExp(String.raw`${start}(?:"[^"\n]*"|'[^'\n]*'|[^\s#]*)`, 'my');
   const newline = text.includes('\r\n') ? '\r\n' : '\n';
   const appended = `${text}${text && !text.endsWith('\n') ? newline : ''}${name}=${value}${newline}`;
   const wanted = { ...parseLatin1(text), [name]: value };
@@ -365,7 +365,7 @@ function replaceFile(path: string, text: string, old: fs.Stats) {
   } catch (error) {
     fs.rmSync(temporary, { force: true, maxRetries: 5 }); // A virus scanner may hold it.
     if (/^E(NOSPC|DQUOT)$/.test((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    fs.writeFileSync(path, text, { encoding: 'latin1', flag: 'r+' }); // Keeps the old text if it fails.
+    fs.writeFileSync(path, text, { encoding: 'latin1', flag: 'r+' }); // Unlike 'w', does not empty it first.
     fs.truncateSync(path, text.length);
   }
 }
@@ -409,7 +409,7 @@ async function send(server: Server, credentials: Credentials, onSent: () => void
     const [response] = (await once(request, 'response', { signal })) as [IncomingMessage];
     let body = '';
     for await (const chunk of response.setEncoding('utf8')) if ((body += chunk).length > 2 ** 20) break;
-    signal.throwIfAborted(); // Without a length, Node takes an aborted body for complete.
+    signal.throwIfAborted(); // Without a length, Node treats an aborted body as complete.
     return { response, body };
   } catch (error) {
     if (signal.aborted) throw new TemporaryFailure(1, `${endpoint.host} did not respond within 15 seconds.`, hint);
@@ -421,7 +421,7 @@ async function send(server: Server, credentials: Credentials, onSent: () => void
 
 /** What to do about a certificate, by error code. The first match wins. */
 const CERTIFICATE_ADVICE: [code: RegExp, advice: string][] = [
-  [/EXPIRED|NOT_YET_VALID/, 'Its certificate is out of date. Check the date and time of this computer.'],
+  [/EXPIRED|NOT_YET_VALID/, 'Its certificate is not valid now. Check the date and time of this computer.'],
   [/ALTNAME/, 'Its certificate is for another host, such as a captive portal. Try another network.'],
   [
     /^(?!ERR_).*(CERT|SIGNATURE)/,
@@ -433,7 +433,7 @@ function connectionFailure(error: unknown, { endpoint, hint }: Server): Failure 
   const { code, statusCode } = error as { code?: string; statusCode?: number };
   if (!code) throw error; // This is a bug: show its stack.
   const problem = `Cannot reach ${endpoint.host} (${code}${statusCode ? `, status ${statusCode}` : ''}).`;
-  if (statusCode === 407) return new Failure(1, problem, 'The proxy requires a user name and a password.', hint);
+  if (statusCode === 407) return new Failure(1, problem, 'The proxy requires a valid user name and password.', hint);
   // Like `curl --retry`, don't retry after a refused connection.
   const temporary = /^(EAI_AGAIN|ECONNRESET|EPIPE|ETIMEDOUT|E(HOST|NET)(DOWN|UNREACH))$/;
   if (temporary.test(code)) return new TemporaryFailure(1, problem, hint);

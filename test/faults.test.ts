@@ -119,7 +119,7 @@ describe('the script', { concurrency: 4 }, () => {
   const expired = () => ({ notBeforeDate: days(-9), notAfterDate: days(-2) });
   const early = () => ({ notBeforeDate: days(2), notAfterDate: days(9) });
   const signed = async () => ({ ca: await createCertificate('ca.company.example') });
-  const wrongTime = 'Its certificate is out of date. Check the date and time of this computer.';
+  const wrongTime = 'Its certificate is not valid now. Check the date and time of this computer.';
   const wrongHost = 'Its certificate is for another host, such as a captive portal. Try another network.';
   const untrusted =
     'Its certificate is not trusted. If your company inspects TLS, set NODE_USE_SYSTEM_CA=1 or NODE_EXTRA_CA_CERTS.';

@@ -67,7 +67,7 @@ describe('the script with a proxy', { concurrency: 4 }, () => {
       {
         proxy: host,
         problem: 'ERR_PROXY_TUNNEL, status 407',
-        cause: 'The proxy requires a user name and a password.\n',
+        cause: 'The proxy requires a valid user name and password.\n',
       },
       { proxy: '127.0.0.1:1', problem: 'ECONNREFUSED', variable: 'https_proxy' },
       { proxy: 'proxy.example:8080', problem: 'ENOTFOUND' },
