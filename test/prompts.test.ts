@@ -54,7 +54,9 @@ describe('the script', { concurrency: 4 }, () => {
     const env = { ...host(), ZOOM_ACCOUNT_ID };
     const { words } = await session({ command: redirecting(1, 'out'), env, cwd, answers: { ZOOM_CLIENT_SECRET } });
     const start = `Not set in the environment or in ${join(cwd, '.env')}: ZOOM_CLIENT_SECRET Find what is missing`;
-    assert.ok(words.startsWith(`${start} at ${PAGE}. ? ZOOM_CLIENT_SECRET`), words);
+    assert.ok(words.startsWith(`${start} at ${PAGE}. `), words);
+    // A Windows console shows the prompt as it is in the end.
+    assert.match(words.slice(`${start} at ${PAGE}. `.length), /^(\S )+ZOOM_CLIENT_SECRET/);
     assert.match(readFileSync(join(cwd, 'out'), 'utf8'), /^\nZoom Server-to-Server Oauth token:\n/);
   });
 
@@ -121,8 +123,8 @@ describe('the script', { concurrency: 4 }, () => {
     assert.equal(dotenv(cwd), DOTENV);
     const [, first = '', second = ''] = terminal.words.split('Zoom rejected the request: ');
     const keep = 'At each prompt, press Enter to keep the value, or enter another.';
-    assert.match(first, new RegExp(`\\(400\\)\\. Tracking ID .* at \\S+ ${keep} \\? ZOOM_ACCOUNT_ID`));
-    assert.match(second, /^[^.?]* \(400\)\. \? ZOOM_ACCOUNT_ID/);
+    assert.match(first, new RegExp(`\\(400\\)\\. Tracking ID .* at \\S+ ${keep} (\\S )+ZOOM_ACCOUNT_ID`));
+    assert.match(second, /^[^.?]* \(400\)\. (\S )+ZOOM_ACCOUNT_ID/);
   });
 
   it('does not prompt for what the environment sets, and says so after a rejection', inTerminal, async () => {
