@@ -229,7 +229,7 @@ async function promptForMissing({ credentials, file }: Settings, { marketplace }
   const remedy = 'Set what is missing, or run s2s in a terminal (stdin and stderr), without CI or TERM=dumb.';
   if (!canPrompt()) throw new Failure(2, ...lines, remedy);
   const page = `${marketplace} under Developer (or Manage) > Created apps > your app > App Credentials`;
-  const hint = missing.length > 1 ? ['You can paste them all at once, in this order, one per line.'] : [];
+  const hint = missing.length > 1 ? ['You can paste them all at once, in order, one per line.'] : [];
   return promptFor(missing, credentials, [...lines, `Find what is missing at ${page}.`, ...hint]);
 }
 

@@ -37,7 +37,7 @@ describe('the script', { concurrency: 4 }, () => {
       await terminal.answer('ZOOM_ACCOUNT_ID', ctrl('D'));
       assert.equal(await terminal.end(), 130);
       const find = `Find what is missing at https://marketplace.zoom.us/ ${page}`;
-      const hint = 'You can paste them all at once, in this order, one per line.';
+      const hint = 'You can paste them all at once, in order, one per line.';
       const lines = ['Not set in the environment or in /nowhere/.env:', ALL, find, hint, '? ZOOM_ACCOUNT_ID ›'];
       assert.ok(terminal.screen.startsWith(lines.join('\n')), terminal.screen);
     });
