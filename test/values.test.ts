@@ -119,7 +119,10 @@ describe('the script', { concurrency: 4 }, () => {
           terminal.type(`${text}\r`);
           await terminal.see(`This ${reason}. Ctrl-U clears it.`);
           const shown = terminal.display.replaceAll('\n', '');
-          assert.match(shown, new RegExp(`\\? ${name} ?${POINTER} \\*{${Math.min(text.length, 201)}}\\P{L} This `, 'u'));
+          assert.match(
+            shown,
+            new RegExp(`\\? ${name} ?${POINTER} \\*{${Math.min(text.length, 201)}}\\P{L} This `, 'u'),
+          );
           // Only the beginning may have been seen, before the flaw was typed, and never that of a secret.
           const seen = words.filter((word) => terminal.raw.includes(word, start));
           assert.ok(
