@@ -230,7 +230,7 @@ describe('the script', { concurrency: 4 }, () => {
       terminal.type(`${text}${ctrl('C')}`);
       assert.equal(await terminal.end(), 130);
       const ms = performance.now() - start;
-      assert.ok(ms < 2000, `${ms} ms`);
+      assert.ok(ms < 10_000, `${ms} ms`); // Even if the machine is busy.
     });
 
   for (const { name, key, ...options } of [

@@ -95,7 +95,7 @@ describe('an attempt', { concurrency: 20, timeout: 120_000 }, () => {
     const first = 'Cannot reach zoom.us (EAI_AGAIN). Retrying in 1 second. Waiting for zoom.us …';
     const second = 'zoom.us did not respond within 15 seconds. Retrying in 2 seconds.';
     assert.equal(terminal.words.trim(), `${first} ${second}`);
-    assert.ok(noticed - started > 4000 && ended - noticed < 20_000, `${[started, noticed, ended]}`);
+    assert.ok(noticed - started > 4000 && ended - noticed < 40_000, `${[started, noticed, ended]}`);
   });
 
   it('has 2.5 seconds for each address of a host', { skip: skipWithoutLinux }, async () => {
@@ -123,7 +123,7 @@ describe('a signal', { concurrency: 8, timeout: 120_000, skip: skipWithoutSignal
     if (signal === 'SIGINT' && !pid) terminal.type('\x03');
     else process.kill(pid ?? terminal.pid, signal);
     assert.equal(await terminal.end(), code);
-    assert.ok(performance.now() - sent < 5000, `${performance.now() - sent} ms`);
+    assert.ok(performance.now() - sent < 10_000, `${performance.now() - sent} ms`);
     // The message is on a line of its own, behind ^C. A shell may report the signal, too.
     assert.match(terminal.screen, new RegExp(`\n${message}(Terminated\n)?$`));
   }
