@@ -337,8 +337,8 @@ function updateFile(file: string, names: Name[], credentials: Credentials) {
 }
 
 /**
- * Sets a value in the text of a dotenv file: in its last line or a new one, whichever dotenv reads back as only this change. A
- * credential needs no quotes.
+ * Sets a value in the text of a dotenv file: in its last line or a new one, whichever dotenv reads back as only this
+ * change. A credential needs no quotes.
  */
 function withValue(text: string, name: Name, value: string): string {
   const start = String.raw`([^]*^(?:\xef\xbb\xbf)?[ \t]*(?:export[ \t]+)?${name}[ \t]*[=:](?:[ \t]*(?=[^\s#]))?)`;

@@ -10,7 +10,7 @@ import { ACCOUNT, BASIC, DOTENV, TOKEN, respondLikeZoom, respondWith } from './m
 import { type Env, S2S_QUOTED, S2S_WITHOUT_TSX, dotenv, expectRun, files, folder, preloading } from './script.ts';
 import { run, start, withCredentials, withoutAccountId } from './script.ts';
 import { ownMockZoom, sharedMockZoom } from './servers.ts';
-import { UNSHARE, isRoot, isWindows, skipWithout, skipWithoutMounts } from './skip.ts';
+import { UNSHARE, isRoot, isWindows, skipWithout } from './skip.ts';
 import { Terminal, inTerminal, inTerminalWithCtrlC, inUnixTerminal, session } from './terminal.ts';
 
 const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID } = ACCOUNT;
@@ -20,7 +20,7 @@ const notSaved = (reason: string) => `Cannot save ZOOM_ACCOUNT_ID in .env: ${rea
 // Begin with a longer file, so that nothing of it may stay behind the new text.
 const BEFORE = `KEEP=1\nZOOM_ACCOUNT_ID="${' '.repeat(99)}"\n`;
 const AFTER = `KEEP=1\n${LINE}`;
-const inMount = { skip: inTerminal.skip || skipWithoutMounts };
+const inMount = { skip: inTerminal.skip || skipWithout(`${UNSHARE.join(' ')} mount -t tmpfs tmpfs .`) };
 const withCtrlC = await inTerminalWithCtrlC();
 
 /** Returns an environment in which a function of node:fs fails for the temporary file, which must be private. */

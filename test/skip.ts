@@ -32,7 +32,6 @@ export const skipWithoutFakeClipboard = isWindows && 'the clipboard of Windows n
 
 /** Begins a command that may mount file systems: it runs as root in its own mount namespace. */
 export const UNSHARE = ['unshare', '--mount', ...(isRoot ? [] : ['--user', '--map-root-user'])];
-export const skipWithoutMounts = skipWithout(`${UNSHARE.join(' ')} mount -t tmpfs tmpfs .`);
 
 export const X11 = ['Xvfb -help', 'xclip -version'];
 export const WAYLAND = ['sway --version', 'wl-copy --version', 'wl-paste --version'];
