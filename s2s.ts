@@ -10,7 +10,6 @@ import * as fs from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { dirname, resolve } from 'node:path';
-import type { Key } from 'node:readline';
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorMap, isDeepStrictEqual, parseArgs } from 'node:util';
@@ -84,10 +83,10 @@ type Name = (typeof NAMES)[number];
 /** An empty string stands for a credential that is missing. */
 type Credentials = Record<Name, string>;
 
-/** What the environment and the dotenv file set. `fromEnv` names what the environment sets. */
-type Settings = { credentials: Credentials; fromEnv: Name[]; host: string; file: string };
+/** What the environment and the dotenv file set. `fromEnv` names the credentials that the environment sets. */
+type Settings = { credentials: Credentials; fromEnv: Name[]; host: string; isHostFromEnv: boolean; file: string };
 
-/** Where to request the token, and how to get there. `hint` says what to check if that fails. */
+/** Where to request the token, a proxy's agent, what to check if the request fails, and the website of the app. */
 type Server = { endpoint: URL; agent?: https.Agent; hint: string; marketplace: string };
 
 type TokenResponse = Record<string, unknown> & { access_token: string };
@@ -121,12 +120,13 @@ async function readSettings(): Promise<Settings> {
     if (flaw) throw new Failure(2, `${name} in ${place} ${flaw}, so it is not a credential.`, FLAW_ADVICE);
     delete env[name];
   }
-  const host = env['ZOOM_HOST']?.trim() || inFile['ZOOM_HOST']?.trim() || 'zoom.us';
-  return { credentials, fromEnv, host, file };
+  const hostInEnv = env['ZOOM_HOST']?.trim();
+  const host = hostInEnv || inFile['ZOOM_HOST']?.trim() || 'zoom.us';
+  return { credentials, fromEnv, host, isHostFromEnv: !!hostInEnv, file };
 }
 
 /** Reads a dotenv file. Treats a missing one as empty. */
-async function readDotenv(file: string): Promise<Record<string, string>> {
+async function readDotenv(file: string) {
   // Don't use readFileSync(): a named pipe may block it, and with it all signals.
   const bytes = await fs.promises.readFile(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') say(`Cannot read ${file}: ${reasonOf(error)}.`);
@@ -143,7 +143,7 @@ const MAX_LENGTH = 200;
  * Strips what may surround a credential: white space, invisible characters, quotes, a comma or semicolon at the end, and
  * a label, as in `export ZOOM_CLIENT_ID=…`, `"client_id": "…"`, and `Client ID: …`.
  */
-function cleanValue(name: Name, text = ''): string {
+function cleanValue(name: Name, text = '') {
   const trimmed = text.trim();
   if (trimmed.length > MAX_LENGTH) return trimmed; // findFlaw() refuses it.
   const own = name.replace('ZOOM_', '').replace('_', '[ _-]?');
@@ -155,7 +155,7 @@ function cleanValue(name: Name, text = ''): string {
  * Finds out why a value cannot be a credential: one short word of the characters in a token (RFC 6750, section 2.1).
  * @returns the predicate of a sentence about the value
  */
-function findFlaw(value: string): string | undefined {
+function findFlaw(value: string) {
   if (value.length > MAX_LENGTH) return 'is too long';
   const [char] = /[^\w.~+/=-]|=(?=[^=])/u.exec(value) ?? [];
   if (char === undefined) return undefined;
@@ -165,18 +165,17 @@ function findFlaw(value: string): string | undefined {
 }
 
 const FLAW_ADVICE =
-  'If it is a reference (op://…) or encrypted, run s2s through the tool that resolves it, such as op run.';
+  'Correct it. If it is a reference (op://…) or encrypted, run s2s through the tool that resolves it, such as op run.';
 
 /** Returns where to request the token: from Zoom, or from this machine, as the tests and the demo do. */
-function serverFor({ host, file }: Settings): Server {
+function serverFor({ host, isHostFromEnv, file }: Settings): Server {
   const text = host.includes('://') ? host : `https://${host}`;
   const { protocol = '', hostname = '' } = URL.canParse(text) ? new URL(text) : {};
   const isZoom = protocol === 'https:' && /(^|\.)(zoom\.us|zoomgov\.com)$/.test(hostname);
   const isLocal = /^https?:$/.test(protocol) && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
-  const isFromEnv = !!env['ZOOM_HOST']?.trim();
-  const problem = `ZOOM_HOST in ${isFromEnv ? 'the environment' : file} is "${host}", which is not allowed.`;
+  const problem = `ZOOM_HOST in ${isHostFromEnv ? 'the environment' : file} is "${host}", which is not allowed.`;
   // Don't let the dotenv file, which may belong to a cloned repository, choose this machine.
-  if (!isZoom && !(isLocal && isFromEnv))
+  if (!isZoom && !(isLocal && isHostFromEnv))
     throw new Failure(2, problem, 'Set it to zoom.us or zoomgov.com, or unset it.');
   const marketplace = `https://marketplace.${hostname.endsWith('zoomgov.com') ? 'zoomgov.com' : 'zoom.us'}/`;
   return { endpoint: new URL('/oauth/token', text), marketplace, ...routeFor(protocol) };
@@ -185,7 +184,8 @@ function serverFor({ host, file }: Settings): Server {
 /** Returns how to connect: directly, or through a proxy. */
 function routeFor(protocol: string): Pick<Server, 'agent' | 'hint'> {
   const variable = ['https_proxy', 'HTTPS_PROXY'].find((name) => env[name]?.trim());
-  if (!variable || protocol === 'http:') return { hint: 'Check your network, VPN, and firewall, or set HTTPS_PROXY.' };
+  if (!variable || protocol === 'http:')
+    return { hint: 'Check your network, VPN, and firewall, or set HTTPS_PROXY (Node 22.21+, 24.5+).' };
   // Node added this flag with proxyEnv.
   if (!process.allowedNodeEnvironmentFlags.has('--use-env-proxy'))
     return { hint: `${variable} needs Node 22.21+ or 24.5+.` };
@@ -194,7 +194,7 @@ function routeFor(protocol: string): Pick<Server, 'agent' | 'hint'> {
   const format = 'http://user:password@host:port, with the password percent-encoded';
   try {
     const { href, host } = new URL(text.includes('://') ? text : `http://${text}`);
-    if (!/^https?:\/\/[^/?#]+\/$/.test(href)) throw new Error('not a proxy');
+    if (!/^https?:\/\/[^/?#]+\/$/.test(href)) throw new Error();
     const hint = `Check ${variable} (${host}) and NO_PROXY. The format is ${format}.`;
     return { agent: new https.Agent({ proxyEnv: { HTTPS_PROXY: href, NO_PROXY } }), hint };
   } catch {
@@ -204,9 +204,9 @@ function routeFor(protocol: string): Pick<Server, 'agent' | 'hint'> {
 }
 
 /** Gets a token, prompting for credentials that are missing or rejected. Saves what Zoom does not reject. */
-async function getToken(settings: Settings, server: Server, onSent: () => void): Promise<TokenResponse> {
+async function getToken(settings: Settings, server: Server, onSent: () => void) {
   let credentials = await promptForMissing(settings, server);
-  const shown = new Set<string>();
+  const shown: string[] = [];
   for (;;) {
     // Let a signal end the wait here, too, so that what was typed is saved.
     const attempt = Promise.race([requestToken(server, credentials, onSent), interrupted]);
@@ -222,7 +222,7 @@ async function getToken(settings: Settings, server: Server, onSent: () => void):
 }
 
 /** Returns all credentials, prompting for those that are missing. */
-async function promptForMissing({ credentials, file }: Settings, { marketplace }: Server): Promise<Credentials> {
+async function promptForMissing({ credentials, file }: Settings, { marketplace }: Server) {
   const missing = NAMES.filter((name) => !credentials[name]);
   if (!missing.length) return credentials;
   const lines = [`Not set in the environment or in ${resolve(file)}:`, missing.join(', ')] as const;
@@ -234,26 +234,26 @@ async function promptForMissing({ credentials, file }: Settings, { marketplace }
 }
 
 /** Prompts for all credentials that the environment does not set. Does not repeat advice that was `shown`. */
-async function promptAgain(rejection: Rejection, current: Credentials, { fromEnv }: Settings, shown: Set<string>) {
+async function promptAgain(rejection: Rejection, current: Credentials, { fromEnv }: Settings, shown: string[]) {
   const names = NAMES.filter((name) => !fromEnv.includes(name));
   const advice = [...rejection.advice];
   if (fromEnv.length) advice.push(`The environment sets ${fromEnv.join(', ')}. Change or unset what is wrong there.`);
   if (!names.length || !canPrompt()) throw new Failure(1, rejection.message, ...advice);
   advice.push('At each prompt, press Enter to keep the value, or enter another.');
-  const news = advice.filter((line) => !shown.has(line));
-  news.forEach((line) => shown.add(line));
+  const news = advice.filter((line) => !shown.includes(line));
+  shown.push(...news);
   const credentials = await promptFor(names, current, [rejection.message, ...news]);
   if (isDeepStrictEqual(credentials, current)) throw new Failure(1, 'Nothing changed, so s2s did not try again.');
   return credentials;
 }
 
-function canPrompt(): boolean {
+function canPrompt() {
   const { CI, TERM } = env;
   return process.stdin.isTTY && stderr.isTTY && (!CI || CI === 'false') && TERM !== 'dumb';
 }
 
 /** Prompts for credentials, offering the current values. Returns all three. */
-async function promptFor(names: Name[], current: Credentials, lines: string[]): Promise<Credentials> {
+async function promptFor(names: Name[], current: Credentials, lines: string[]) {
   process.stdin.setRawMode(true); // First, so that a secret pasted early is not echoed.
   say(...lines);
   if (isProduction()) say('NODE_ENV is "production", so nothing is saved. Set the values in the environment instead.');
@@ -273,21 +273,22 @@ async function promptFor(names: Name[], current: Credentials, lines: string[]): 
   return { ...current, ...answers };
 }
 
-/** Returns the question for a credential. Masks the secret, and what cannot be an ID. */
+/** Returns the question for a credential. Shows only what may be an ID: Zoom's have 22 characters. */
 function questionFor(name: Name, initial: string) {
-  const type = name === 'ZOOM_CLIENT_SECRET' ? ('password' as const) : ('text' as const);
   const format = (text: string) => cleanValue(name, text);
   const validate = (text: string) => {
     const flaw = findFlaw(format(text));
     return flaw ? `This ${flaw}. Ctrl-U clears it.` : format(text) !== '' || 'Enter a value.';
   };
-  const mask = (text: string) => (type === 'password' || findFlaw(format(text)) ? '*'.repeat(text.length) : text);
+  const mayBeId = (value: string) => name !== 'ZOOM_CLIENT_SECRET' && value.length <= 24 && !findFlaw(value);
+  const mask = (text: string) => (mayBeId(format(text)) ? text : '*'.repeat(text.length));
   function onRender(this: TextPrompt) {
     if (this.firstRender) extendPrompt(this, mask);
     // Clear a complaint when prompts clears `red`. Place the cursor, counted from the end, even after Ctrl-A and Ctrl-E.
+    // At a current value, `cursor` is 1.
     Object.assign(this, { error: this.red, cursorOffset: Math.min(0, this.cursor - this.value.length) });
   }
-  return { type, name, message: name, initial, format, validate, onRender };
+  return { type: 'text' as const, name, message: name, initial, format, validate, onRender };
 }
 
 /** Undocumented parts of prompts, which package.json pins. */
@@ -297,12 +298,15 @@ type TextMethods = Record<'first' | 'last' | 'reset' | '_', (text?: string) => v
 /** Adds Home, End, Ctrl-U, and Ctrl-W to a prompt. Ignores unknown keys, and text once it is too long. */
 function extendPrompt(prompt: TextPrompt, mask: (text: string) => string) {
   const insert = prompt._.bind(prompt);
-  const onText = (text = '', { ctrl = false, name = '' }: Key = {}) => {
+  const onText = (text = '', { ctrl, name = '' }: { ctrl?: boolean; name?: string } = {}) => {
     if (ctrl && /^[uw]$/.test(name)) Object.assign(prompt, { red: false }).reset();
     else if (/^\P{Cc}+$/u.test(text) && prompt.value.length <= MAX_LENGTH) insert(text);
   };
-  const onTab = () => prompt.value && onText(' '); // prompts calls next() at a Tab, and _() for text.
-  Object.assign(prompt, { transform: { render: mask }, home: prompt.first, end: prompt.last, next: onTab, _: onText });
+  // A Tab may stand between a label and its value. prompts calls next() at a Tab, and _() for text.
+  const next = () => prompt.value && onText(' ');
+  const { first: home, last: end } = prompt;
+  // Set `value` last: this masks the current value.
+  Object.assign(prompt, { home, end, next, _: onText, transform: { render: mask }, value: '' });
 }
 
 /** Saves typed credentials, or says why not. Is synchronous, so that no signal cuts it short. */
@@ -313,7 +317,7 @@ function save(credentials: Credentials, { credentials: previous, file }: Setting
   try {
     updateFile(file, typed, credentials);
   } catch (error) {
-    return say(`Cannot save ${names} in ${file}: ${reasonOf(error)}.`, 'The next run will prompt again.');
+    return say(`Cannot save ${names} in ${file}: ${reasonOf(error as Error)}.`, 'The next run will prompt again.');
   }
   say(`Saved${typed.length < 3 ? ` ${names}` : ''} in ${file}.`);
   if (platform !== 'win32' && fs.statSync(file).mode & 0o044)
@@ -321,7 +325,7 @@ function save(credentials: Credentials, { credentials: previous, file }: Setting
   const target = fs.realpathSync(file);
   const args = ['-C', dirname(target), 'check-ignore', '--quiet', '--', target];
   // Windows looks for git.exe in the current folder first.
-  const { status } = spawnSync('git', args, { cwd: import.meta.dirname });
+  const { status } = spawnSync('git', args, { cwd: import.meta.dirname, timeout: 5_000 });
   if (status === 1) say(`Git does not ignore ${file}. Add it to .gitignore, so that the secret is not committed.`);
 }
 
@@ -340,7 +344,7 @@ function updateFile(file: string, names: Name[], credentials: Credentials) {
  * Sets a value in the text of a dotenv file: in its last line or a new one, whichever dotenv reads back as only this
  * change. A credential needs no quotes.
  */
-function withValue(text: string, name: Name, value: string): string {
+function withValue(text: string, name: Name, value: string) {
   const start = String.raw`([^]*^(?:\xef\xbb\xbf)?[ \t]*(?:export[ \t]+)?${name}[ \t]*[=:](?:[ \t]*(?=[^\s#]))?)`;
   const line = new RegExp(String.raw`${start}(?:"[^"\n]*"|'[^'\n]*'|[^\s#]*)`, 'my');
   const newline = text.includes('\r\n') ? '\r\n' : '\n';
@@ -364,6 +368,7 @@ function replaceFile(path: string, text: string, old: fs.Stats) {
     fs.renameSync(temporary, path);
   } catch (error) {
     fs.rmSync(temporary, { force: true, maxRetries: 5 }); // A virus scanner may hold it.
+    // On a full disk, overwriting would lose the old text.
     if (/^E(NOSPC|DQUOT)$/.test((error as NodeJS.ErrnoException).code ?? '')) throw error;
     fs.writeFileSync(path, text, { encoding: 'latin1', flag: 'r+' }); // Unlike 'w', does not empty it first.
     fs.truncateSync(path, text.length);
@@ -371,7 +376,7 @@ function replaceFile(path: string, text: string, old: fs.Stats) {
 }
 
 /** Requests a token up to three times, 1 and 2 seconds apart, or as Retry-After says (up to 30). */
-async function requestToken(server: Server, credentials: Credentials, onSent: () => void): Promise<TokenResponse> {
+async function requestToken(server: Server, credentials: Credentials, onSent: () => void) {
   for (let attempt = 1; ; attempt++) {
     try {
       const { response, body } = await send(server, credentials, onSent);
@@ -419,7 +424,7 @@ async function send(server: Server, credentials: Credentials, onSent: () => void
   }
 }
 
-/** What to do about a certificate, by error code. The first match wins. */
+/** What to do about a certificate, by error code. */
 const CERTIFICATE_ADVICE: [code: RegExp, advice: string][] = [
   [/EXPIRED|NOT_YET_VALID/, 'Its certificate is not valid now. Check the date and time of this computer.'],
   [/ALTNAME/, 'Its certificate is for another host, such as a captive portal. Try another network.'],
@@ -429,7 +434,7 @@ const CERTIFICATE_ADVICE: [code: RegExp, advice: string][] = [
   ],
 ];
 
-function connectionFailure(error: unknown, { endpoint, hint }: Server): Failure {
+function connectionFailure(error: unknown, { endpoint, hint }: Server) {
   const { code, statusCode } = error as { code?: string; statusCode?: number };
   if (!code) throw error; // This is a bug: show its stack.
   const problem = `Cannot reach ${endpoint.host} (${code}${statusCode ? `, status ${statusCode}` : ''}).`;
@@ -441,7 +446,7 @@ function connectionFailure(error: unknown, { endpoint, hint }: Server): Failure 
   return new Failure(1, problem, ...(advice ? [advice, 'Your credentials were not sent.'] : [hint]));
 }
 
-/** What a rejection means, by Zoom's text or number. The first match wins. */
+/** What a rejection means, by Zoom's text or number. */
 const REJECTIONS: [words: RegExp, explanation: string][] = [
   [/by admin|\b4738\b/i, 'An administrator has disabled the app. Ask one to re-enable it'],
   [/\bowner\b|\b4735\b/i, 'The owner of the app no longer exists. Assign another'],
@@ -481,7 +486,7 @@ function interpret(response: IncomingMessage, body: string, server: Server, cred
   throw new Failure(1, problem, ...details, `${suspects} Open ${origin}/ in a browser, or try another network.`);
 }
 
-/** Parses a JSON object. Anything else counts as an empty one. */
+/** Parses JSON. Whatever is not an object has no fields. */
 function parseJson(text: string): Record<string, unknown> {
   try {
     return Object(JSON.parse(text));
@@ -491,20 +496,20 @@ function parseJson(text: string): Record<string, unknown> {
 }
 
 /** Masks the secrets in the server's text, and shortens it. */
-function quote(text: string, { ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret }: Credentials): string {
+function quote(text: string, { ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret }: Credentials) {
   // Don't hide a dummy, such as "secret", which may occur in Zoom's own words.
-  const secrets = [secret, Buffer.from(`${id}:${secret}`).toString('base64')].filter(({ length }) => length >= 8);
+  const secrets = [secret, btoa(`${id}:${secret}`)].filter(({ length }) => length >= 8);
   return secrets.reduce((line, hidden) => line.replaceAll(hidden, '***'), text).slice(0, 200);
 }
 
 /** Returns Zoom's response as JSON, with expires_at added at the top. */
-function toJson(response: TokenResponse): string {
+function toJson(response: TokenResponse) {
   const json = JSON.stringify({ expires_at: expiryOf(response), ...response }, null, 2);
   // Escape DEL and the C1 control characters, which terminals may act on.
   return `${json.replace(/[\x7f-\x9f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`)}\n`;
 }
 
-function expiryOf({ expires_in }: TokenResponse): Date | undefined {
+function expiryOf({ expires_in }: TokenResponse) {
   const seconds = Number(expires_in);
   return seconds > 0 && seconds < 1e9 ? new Date(Date.now() + seconds * 1000) : undefined;
 }
@@ -512,7 +517,7 @@ function expiryOf({ expires_in }: TokenResponse): Date | undefined {
 /** Prints the token and its scopes, line for line like Zoom's s2s.js ("Oauth" included), then says how it was copied. */
 async function present(response: TokenResponse, { marketplace }: Server, isCopied: boolean) {
   const { access_token: token, scope } = response;
-  const words = [scope].flat().join(' ');
+  const words = [scope].flat().join(' '); // Some gateways send an array.
   const scopes = words.split(/[\s\p{C}]+/u).filter(Boolean);
   const heading = `Zoom Server-to-Server Oauth token${isCopied ? ' copied to clipboard' : ''}:`;
   await print(['', heading, '-'.repeat(54), token, '', 'Scopes:', '-------', ...scopes, ''].join('\n'));
@@ -526,7 +531,7 @@ async function present(response: TokenResponse, { marketplace }: Server, isCopie
   say(expires ? `${how} Expires at ${expires.toTimeString().slice(0, 5)}, in ${minutes}.` : how);
 }
 
-function hasClipboard(): boolean {
+function hasClipboard() {
   const { DISPLAY = '', SSH_CONNECTION, SSH_TTY, WAYLAND_DISPLAY, WSL_DISTRO_NAME } = env;
   const isLinux = platform === 'linux';
   // Over SSH, only a forwarded X11 display ("localhost:10.0") is the user's own.
@@ -534,7 +539,7 @@ function hasClipboard(): boolean {
   return !isLinux || !!(DISPLAY || WAYLAND_DISPLAY || WSL_DISTRO_NAME);
 }
 
-async function copy(token: string): Promise<boolean> {
+async function copy(token: string) {
   const written = import('clipboardy').then(({ default: clipboard }) => clipboard.write(token));
   const outcome = written.catch((error: Error) => error.message);
   const problem = await Promise.race([outcome, sleep(10_000, 'timed out')]);
@@ -544,7 +549,7 @@ async function copy(token: string): Promise<boolean> {
 }
 
 /** Copies the token through tmux or the terminal. Returns what was done, or what is left to do. */
-function copyViaTerminal(token: string, isCopied: boolean): string {
+function copyViaTerminal(token: string, isCopied: boolean) {
   const { STY, TERM = '', TMUX } = env;
   // Always use tmux: the user may have attached from another machine. `-w` (tmux 3.2 or later) sends OSC 52.
   const load = ['load-buffer', '-b', 's2s', '-w', '-'];
@@ -554,7 +559,7 @@ function copyViaTerminal(token: string, isCopied: boolean): string {
   // GNU screen prints a long OSC 52 sequence.
   const lacksOsc52 = !stderr.isTTY || STY || TERM === 'dumb' || (!TMUX && TERM.startsWith('screen'));
   if (lacksOsc52) return 'No clipboard: copy the token from the output.';
-  stderr.write(`\x1b]52;c;${Buffer.from(token).toString('base64')}\x07`);
+  stderr.write(`\x1b]52;c;${btoa(token)}\x07`);
   return 'Asked your terminal to copy the token.';
 }
 
@@ -566,17 +571,15 @@ async function print(text: string) {
 
 /** Prints lines on stderr, wrapped to fit the terminal, without control characters. */
 function say(...lines: string[]) {
-  const row = new RegExp(`(.{1,${Math.max(stderr.columns || 9_999, 2) - 1}})( |$)`, 'g');
-  for (const line of lines) stderr.write(withoutControls(line).replace(row, '$1\n'));
+  // Without a terminal, `columns` is undefined, and {1,} sets no limit.
+  const row = new RegExp(`(.{1,${stderr.columns || ''}})( |$)`, 'g');
+  for (const line of lines) stderr.write(line.replace(/\p{C}+/gu, ' ').replace(row, '$1\n'));
 }
-
-const withoutControls = (text: string) => text.replace(/\p{C}+/gu, ' ');
 
 const quantity = (number: number, unit: string) => `${number} ${unit}${number === 1 ? '' : 's'}`;
 
 /** Returns the reason for a system error, such as "permission denied". */
-const reasonOf = (error: unknown) =>
-  getSystemErrorMap().get((error as NodeJS.ErrnoException).errno ?? 0)?.[1] ?? (error as Error).message;
+const reasonOf = ({ errno = 0, message }: NodeJS.ErrnoException) => getSystemErrorMap().get(errno)?.[1] ?? message;
 
 for (const stream of [stdout, stderr]) stream.on('error', () => {}); // print() reports what matters.
 // Handle signals: PID 1 of a container ignores those without a handler.

@@ -6,7 +6,7 @@ import { TOKEN, respondLikeZoom, respondWith, sendJson } from './mock-zoom.ts';
 import { expectFailure, expectRun, preloading, run, start, withCredentials } from './script.ts';
 import { ownMockZoom, startTcpServer } from './servers.ts';
 
-const CHECK_NETWORK = 'Check your network, VPN, and firewall, or set HTTPS_PROXY.\n';
+const CHECK_NETWORK = 'Check your network, VPN, and firewall, or set HTTPS_PROXY (Node 22.21+, 24.5+).\n';
 
 describe('the script', { concurrency: 16 }, () => {
   for (const status of [408, 429, 500, 501, 502, 503, 504, 599])

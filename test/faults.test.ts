@@ -11,7 +11,7 @@ import { ownMockZoom, ownTrustedMockZoom, startTcpServer } from './servers.ts';
 import { isWindows } from './skip.ts';
 
 const TRACKING = 'Tracking ID (for Zoom support): id-1\n';
-const CHECK_NETWORK = 'Check your network, VPN, and firewall, or set HTTPS_PROXY.\n';
+const CHECK_NETWORK = 'Check your network, VPN, and firewall, or set HTTPS_PROXY (Node 22.21+, 24.5+).\n';
 const SUSPECTS =
   'A captive portal, proxy, or firewall may have answered instead of Zoom. Open ORIGIN/ in a browser, or try another network.\n';
 const CLIENT = 'ZOOM_CLIENT_ID and ZOOM_CLIENT_SECRET do not match. Compare both with App Credentials';

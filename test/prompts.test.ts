@@ -29,7 +29,7 @@ describe('the script', { concurrency: 4 }, () => {
   const withoutSecret = () => withCredentials(zoom, { ZOOM_CLIENT_SECRET: undefined });
 
   for (const { cols, page } of [
-    { cols: 80, page: 'under Developer (or\nManage) > Created apps > your app > App Credentials.' },
+    { cols: 80, page: 'under Developer (or Manage)\n> Created apps > your app > App Credentials.' },
     { cols: 60, page: 'under\nDeveloper (or Manage) > Created apps > your app > App\nCredentials.' },
   ])
     it(`says what is missing and where to find it, in ${cols} columns`, inUnixTerminal, async () => {
@@ -174,6 +174,16 @@ describe('the script', { concurrency: 4 }, () => {
       assert.equal(dotenv(cwd), DOTENV);
       assert.ok(!terminal.raw.includes(PART_OF_SECRET), terminal.raw);
     });
+
+  it('masks what is longer than an ID, also when it offers it again', inTerminal, async () => {
+    const terminal = new Terminal({ env: withoutAccountId(zoom) });
+    await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_CLIENT_SECRET}\r`);
+    await terminal.see('Zoom rejected');
+    await terminal.seeLast(`? ZOOM_ACCOUNT_ID ${POINTER} ${'*'.repeat(32)}`);
+    assert.ok(!terminal.display.includes(PART_OF_SECRET), terminal.display);
+    terminal.type(ctrl('D'));
+    assert.equal(await terminal.end(), 130);
+  });
 
   for (const { text, complaint, key, shown } of [
     { text: '', complaint: 'Enter a value.', key: 'x', shown: ' x' },

@@ -81,7 +81,7 @@ describe('the script', { concurrency: 4 }, () => {
 
   it('connects to Zoom for Government, and links to its marketplace, if .env says so', async () => {
     const cwd = folder({ '.env': 'ZOOM_HOST=https://zoomgov.com\n' });
-    const hint = 'Check your network, VPN, and firewall, or set HTTPS_PROXY.';
+    const hint = 'Check your network, VPN, and firewall, or set HTTPS_PROXY (Node 22.21+, 24.5+).';
     const stderr = `Cannot reach zoomgov.com (ENOTFOUND).\n${hint}\n`;
     expectRun(await run({ cwd, env: ACCOUNT }), { code: 1, stdout: '', stderr });
     if (!inTerminal.skip) await new Terminal({ cwd }).see('at https://marketplace.zoomgov.com/ under');

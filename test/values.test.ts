@@ -14,7 +14,7 @@ const NAMES = Object.keys(ACCOUNT) as Name[];
 const SOURCES = ['the environment', '.env'] as const;
 const PLACES = inTerminal.skip ? SOURCES : ([...SOURCES, 'a prompt'] as const);
 const ADVICE =
-  'If it is a reference (op://…) or encrypted, run s2s through the tool that resolves it, such as op run.\n';
+  'Correct it. If it is a reference (op://…) or encrypted, run s2s through the tool that resolves it, such as op run.\n';
 
 /** Runs the script without a terminal, with credentials in one of the two places that it reads. */
 function runWith(source: (typeof SOURCES)[number], ZOOM_HOST: string, texts: Record<string, string>) {
