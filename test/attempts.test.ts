@@ -1,12 +1,19 @@
-/** Which failed requests are retried, when, and what is reported in the end. */
+/** Attempts: which failures are retried, and when; the time limit at every stage; and signals during every wait. */
 
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
-import { TOKEN, respondLikeZoom, respondWith, sendJson } from './mock-zoom.ts';
-import { expectFailure, expectRun, preloading, run, start, withCredentials } from './script.ts';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { ACCOUNT, TOKEN, TOKEN_RESPONSE, respondLikeZoom, respondWith, sendJson } from './mock-zoom.ts';
+import { CHECK_NETWORK, type Env, S2S, S2S_WITHOUT_TSX, expectFailure, expectRun, files, folder } from './script.ts';
+import { preloading, run, start, withCredentials } from './script.ts';
 import { ownMockZoom, startTcpServer } from './servers.ts';
-
-const CHECK_NETWORK = 'Check your network, VPN, and firewall, or set HTTPS_PROXY (Node 22.21+, 24.5+).\n';
+import { isRoot, isWindows, skipWithout, skipWithoutLinux, skipWithoutProxies } from './skip.ts';
+import { Terminal, inTerminal } from './terminal.ts';
 
 describe('the script', { concurrency: 16 }, () => {
   for (const status of [408, 429, 500, 501, 502, 503, 504, 599])
@@ -83,5 +90,171 @@ describe('the script', { concurrency: 16 }, () => {
       child.stderr.on('data', (text) => String(text).includes('Retrying') && child.kill('SIGKILL'));
       const { stderr } = await result;
       assert.equal(stderr, `${new URL(server.url).host} answered with "Slow" (429).${wait}\n`);
+    });
+});
+
+const OK = 'HTTP/1.1 200 OK\r\n';
+
+/** Returns variables for a server that responds with some text, then with more every half second. */
+async function slowly(text = '', more = '') {
+  const server = await startTcpServer((socket) =>
+    socket.once('data', () => {
+      socket.write(text);
+      const timer = setInterval(() => socket.write(more), 500);
+      socket.once('close', () => clearInterval(timer));
+    }),
+  );
+  return withCredentials(server);
+}
+
+/** Returns variables for Zoom behind a proxy that responds with some text, then with nothing. */
+async function behindProxy(protocol: string, text = '') {
+  const { host } = await startTcpServer((socket) => socket.once('data', () => socket.write(text)));
+  return { ...ACCOUNT, HTTPS_PROXY: `${protocol}://${host}` };
+}
+
+/** Starts a server, fills its queue, and stops it, so that Linux ignores connections. */
+async function startStoppedServer() {
+  const code = `const net = require('node:net');
+    const server = net.createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+      const { port } = server.address();
+      for (let nth = 0; nth < 2; nth++) net.connect(port, '127.0.0.1');
+      process.nextTick(() => {
+        require('node:fs').writeSync(1, String(port));
+        process.kill(process.pid, 'SIGSTOP');
+      });
+    });`;
+  const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
+  after(() => child.kill('SIGKILL'));
+  const [port] = await once(child.stdout, 'data');
+  return { port: Number(port), url: `http://127.0.0.1:${port}` };
+}
+
+describe('an attempt', { concurrency: 20, timeout: 120_000 }, () => {
+  // Like a real lookup, keep the process alive.
+  const silentLookup = "require('node:dns').lookup = () => setInterval(() => {}, 1000);";
+  const stages: { name: string; skip?: string | false; env: () => Promise<Env> | Env }[] = [
+    { name: 'looking up the name', env: () => ({ ...ACCOUNT, ...preloading(silentLookup) }) },
+    { name: 'connecting', skip: skipWithoutLinux, env: async () => withCredentials(await startStoppedServer()) },
+    { name: 'TLS', env: async () => withCredentials({ url: `https://${(await startTcpServer()).host}` }) },
+    { name: 'opening the tunnel of a proxy', skip: skipWithoutProxies, env: () => behindProxy('http') },
+    { name: 'TLS with a proxy', skip: skipWithoutProxies, env: () => behindProxy('https') },
+    { name: 'TLS through a proxy', skip: skipWithoutProxies, env: () => behindProxy('http', `${OK}\r\n`) },
+    { name: 'waiting for a response', env: () => slowly() },
+    { name: 'preliminary responses', env: () => slowly('', 'HTTP/1.1 103 Early Hints\r\n\r\n') },
+    { name: 'a new protocol', env: () => slowly('HTTP/1.1 101 Hi\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n') },
+    { name: 'headers that trickle in', env: () => slowly(OK, 'X-More: 1\r\n') },
+    { name: 'a body that stalls', env: () => slowly(`${OK}Content-Length: 99\r\n\r\n{`) },
+    { name: 'a body that trickles in', env: () => slowly(`${OK}\r\n{`, ' ') },
+  ];
+  for (const { name, skip = false, env } of stages)
+    it(`ends after 15 seconds, whatever its stage: ${name}`, { skip }, async () => {
+      const variables = await env();
+      const { child, result } = start({ env: variables });
+      child.stderr.once('data', () => child.kill('SIGKILL'));
+      const { stderr, ms } = await result;
+      const host = variables['ZOOM_HOST']?.split('://')[1] ?? 'zoom.us';
+      assert.equal(stderr, `${host} did not respond within 15 seconds. Retrying in 1 second.\n`);
+      assert.ok(ms > 15_000, `${ms} ms`);
+    });
+
+  it('causes one notice after three seconds in a terminal, and ends after 15', inTerminal, async () => {
+    // The first attempt fails at once. Neither it nor the wait for the next one causes a notice.
+    const failingOnce = `require('node:dns').lookup = (_, options, callback) => {
+      ${silentLookup}
+      process.nextTick(callback, Object.assign(new Error('Failed'), { code: 'EAI_AGAIN' }));
+    };`;
+    const started = performance.now();
+    const terminal = new Terminal({ env: { ...ACCOUNT, ...preloading(failingOnce) } });
+    await terminal.see('Waiting for');
+    const noticed = performance.now();
+    await terminal.see('Retrying in 2 seconds.');
+    const ended = performance.now();
+    const first = 'Cannot reach zoom.us (EAI_AGAIN). Retrying in 1 second. Waiting for zoom.us …';
+    const second = 'zoom.us did not respond within 15 seconds. Retrying in 2 seconds.';
+    assert.equal(terminal.words.trim(), `${first} ${second}`);
+    assert.ok(noticed - started > 4000 && ended - noticed < 40_000, `${[started, noticed, ended]}`);
+  });
+
+  it('has 2.5 seconds for each address of a host', { skip: skipWithoutLinux }, async () => {
+    const { port } = await startStoppedServer();
+    const server = createServer((_, response) => sendJson(response, 200, TOKEN_RESPONSE)).listen(port, '127.0.0.2');
+    after(() => server.close());
+    const addresses = "[{ address: '127.0.0.1', family: 4 }, { address: '127.0.0.2', family: 4 }]";
+    const env = preloading(`require('node:dns').lookup = (_, options, callback) => callback(null, ${addresses});`);
+    const result = await run({ args: ['--token'], env: withCredentials({ url: `http://localhost:${port}` }, env) });
+    expectRun(result, { code: 0, stdout: `${TOKEN}\n`, stderr: '' });
+    assert.ok(result.ms > 2500, `${result.ms} ms`);
+  });
+});
+
+const skipWithoutSignals = isWindows && 'Windows has no signals';
+const signals = [
+  { signal: 'SIGINT', code: 130, message: 'Cancelled.\n' },
+  { signal: 'SIGTERM', code: 143, message: 'Terminated.\n' },
+] as const;
+
+describe('a signal', { concurrency: 8, timeout: 120_000, skip: skipWithoutSignals || inTerminal.skip }, () => {
+  /** Types Ctrl-C, or sends a signal to a process, and expects the script to end at once. */
+  async function interrupt(terminal: Terminal, { signal, code, message }: (typeof signals)[number], pid?: number) {
+    const sent = performance.now();
+    if (signal === 'SIGINT' && !pid) terminal.type('\x03');
+    else process.kill(pid ?? terminal.pid, signal);
+    assert.equal(await terminal.end(), code);
+    assert.ok(performance.now() - sent < 10_000, `${performance.now() - sent} ms`);
+    // The message is on a line of its own, behind ^C. A shell may report the signal, too.
+    assert.match(terminal.screen, new RegExp(`\n${message}(Terminated\n)?$`));
+  }
+
+  // Reading from the terminal occupies one of Node's threads, like a lookup, and process.exit() waits for it.
+  const read = "const fs = require('node:fs'); fs.read(fs.openSync('/dev/tty'), () => {});";
+  const blockingLookup = `require('node:dns').lookup = () => { ${read} };`;
+  const busy = respondWith(503, {}, { 'Retry-After': '30' });
+  const waits: { name: string; seen?: string; command?: string[]; env?: () => Promise<Env> | Env }[] = [
+    { name: 'it prompts', seen: '? ZOOM_ACCOUNT_ID ›' },
+    { name: 'Zoom is silent', env: () => slowly() },
+    { name: 'Zoom is silent, under tsx', env: () => slowly(), command: S2S },
+    { name: 'it waits for another try', env: async () => withCredentials(await ownMockZoom(busy)), seen: 'Retrying' },
+    { name: 'a name server is silent', env: () => ({ ...ACCOUNT, ...preloading(blockingLookup) }) },
+  ];
+  for (const signal of signals) {
+    for (const { name, seen = 'Waiting for', env, ...options } of waits)
+      it(`ends the script at once while ${name}: ${signal.signal}`, async () => {
+        const cwd = folder();
+        const terminal = new Terminal({ ...options, cwd, env: (await env?.()) ?? {} });
+        await terminal.see(seen);
+        await interrupt(terminal, signal);
+        assert.deepEqual(files(cwd), []);
+      });
+
+    it(`is what ends the script, so that a shell knows: ${signal.signal}`, async () => {
+      const server = await startTcpServer((socket) => socket.once('data', () => child.kill(signal.signal)));
+      const { child, result } = start({ env: withCredentials(server) });
+      const { code, signal: ending, stdout, stderr } = await result;
+      const expected = { code: null, ending: signal.signal, stdout: '', stderr: signal.message };
+      assert.deepEqual({ code, ending, stdout, stderr }, expected);
+    });
+  }
+
+  const needsFifo = { skip: skipWithout('command -v mkfifo') };
+  it('ends the script at once while .env is a named pipe that nobody writes to', needsFifo, async () => {
+    const cwd = folder();
+    spawnSync('mkfifo', ['.env'], { cwd });
+    const opened = open(join(cwd, '.env'), 'w'); // Wait until the script opens it.
+    const terminal = new Terminal({ cwd });
+    const pipe = await opened;
+    await interrupt(terminal, signals[0]);
+    await pipe.close();
+  });
+
+  const newPid = ['unshare', '--pid', '--fork', '--kill-child', ...(isRoot ? [] : ['--user', '--map-root-user'])];
+  const skip = skipWithout(`${newPid.join(' ')} true`);
+  for (const signal of signals)
+    it(`ends the script at once if it is PID 1: ${signal.signal}`, { skip }, async () => {
+      const terminal = new Terminal({ command: [...newPid, ...S2S_WITHOUT_TSX], env: await slowly() });
+      await terminal.see('Waiting for');
+      const { pid } = terminal;
+      const child = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+      await interrupt(terminal, signal, Number(child));
     });
 });

@@ -55,28 +55,16 @@ export async function startWayland() {
   const runtime = folder();
   const nobody = 65534; // Sway does not run as root.
   if (isRoot) chownSync(runtime, nobody, nobody);
+  const headless = { WLR_BACKENDS: 'headless', WLR_LIBINPUT_NO_DEVICES: '1', WLR_RENDERER: 'pixman' };
   const compositor = spawn('sway', ['--config', '/dev/null'], {
     stdio: 'ignore',
     ...(isRoot ? { uid: nobody, gid: nobody } : {}),
-    env: environment({
-      XDG_RUNTIME_DIR: runtime,
-      HOME: runtime,
-      WLR_BACKENDS: 'headless',
-      WLR_LIBINPUT_NO_DEVICES: '1',
-      WLR_RENDERER: 'pixman',
-    }),
+    env: environment({ XDG_RUNTIME_DIR: runtime, HOME: runtime, ...headless }),
   });
   after(() => compositor.kill());
   let socket: string | undefined;
   while (!(socket = files(runtime).find((name) => /^wayland-\d+$/.test(name)))) await sleep(50);
-  const env = {
-    XDG_RUNTIME_DIR: runtime,
-    WAYLAND_DISPLAY: socket,
-    XDG_SESSION_TYPE: 'wayland',
-    SSH_CONNECTION: undefined,
-  };
-  return {
-    env,
-    paste: async () => (await run({ command: ['wl-paste', '--no-newline'], env })).stdout,
-  };
+  const session = { WAYLAND_DISPLAY: socket, XDG_SESSION_TYPE: 'wayland', SSH_CONNECTION: undefined };
+  const env = { XDG_RUNTIME_DIR: runtime, ...session };
+  return { env, paste: async () => (await run({ command: ['wl-paste', '--no-newline'], env })).stdout };
 }

@@ -1,7 +1,7 @@
 /** A mock of Zoom's token endpoint on loopback. It follows Zoom's documentation and the responses that users report. */
 
 import { once } from 'node:events';
-import http from 'node:http';
+import http, { type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { SelfsignedOptions as CertificateOptions } from 'selfsigned';
@@ -28,24 +28,18 @@ export const TOKEN_RESPONSE = {
   api_url: 'https://api.zoom.us',
 };
 
-export type ReceivedRequest = { method: string; path: string; headers: http.IncomingHttpHeaders; body: string };
+export type ReceivedRequest = { method: string; path: string; headers: IncomingHttpHeaders; body: string };
 /** Responds to one request; `nth` counts from 1. */
-export type Handler = (response: http.ServerResponse, request: ReceivedRequest, nth: number) => void;
+export type Handler = (response: ServerResponse, request: ReceivedRequest, nth: number) => void;
 
 /** Sends JSON with Zoom's content type. */
-export function sendJson(
-  response: http.ServerResponse,
-  status: number,
-  body: unknown,
-  headers: http.OutgoingHttpHeaders = {},
-) {
-  response
-    .writeHead(status, { 'Content-Type': 'application/json;charset=UTF-8', ...headers })
-    .end(JSON.stringify(body));
+export function sendJson(response: ServerResponse, status: number, body: unknown, headers: OutgoingHttpHeaders = {}) {
+  const allHeaders = { 'Content-Type': 'application/json;charset=UTF-8', ...headers };
+  response.writeHead(status, allHeaders).end(JSON.stringify(body));
 }
 
 /** Returns a handler that gives every request the same response. */
-export function respondWith(status: number, body: unknown, headers?: http.OutgoingHttpHeaders): Handler {
+export function respondWith(status: number, body: unknown, headers?: OutgoingHttpHeaders): Handler {
   return (response) => sendJson(response, status, body, headers);
 }
 

@@ -5,15 +5,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.test.ts'));
-const { status } = spawnSync(
-  process.execPath,
-  [
-    ...process.execArgv,
-    '--test',
-    '--test-concurrency=3',
-    '--test-timeout=600000',
-    ...files.map((name) => join(import.meta.dirname, name)),
-  ],
-  { stdio: 'inherit' },
-);
+const paths = files.map((name) => join(import.meta.dirname, name));
+const flags = [...process.execArgv, '--test', '--test-concurrency=3', '--test-timeout=600000'];
+const { status } = spawnSync(process.execPath, [...flags, ...paths], { stdio: 'inherit' });
 process.exitCode = status ?? 1;

@@ -144,6 +144,9 @@ export function expectRun(
   assert.deepEqual({ code, stdout, stderr }, { code, stdout, stderr, ...Object.fromEntries(matched) });
 }
 
+/** What the script advises after most network errors. */
+export const CHECK_NETWORK = 'Check your network, VPN, and firewall, or set HTTPS_PROXY (Node 22.21+, 24.5+).\n';
+
 /** Expects exit code 1 and exactly this message, where HOST and ORIGIN stand for the server's. */
 export async function expectFailure(server: { url: string }, message: string, env: Env = {}): Promise<Result> {
   const result = await run({ env: withCredentials(server, env) });

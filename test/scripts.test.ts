@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fakeClipboard } from './clipboard.ts';
 import { ACCOUNT, TOKEN, TOKEN_RESPONSE, respondWith } from './mock-zoom.ts';
-import { type Run, expectRun, folder, preloading, root, run, withCredentials } from './script.ts';
+import { CHECK_NETWORK, type Run, expectRun, folder, preloading, root, run, withCredentials } from './script.ts';
 import { ownMockZoom, sharedMockZoom } from './servers.ts';
 import { skipWithoutFakeClipboard } from './skip.ts';
 import { Terminal, inTerminal, redirecting, session } from './terminal.ts';
@@ -59,10 +59,8 @@ describe('the script', { concurrency: 4 }, () => {
     for (const flag of flags)
       it(`prints what ${flag} asks for, in at most 24 lines of 79 columns`, async () => {
         const { code, stdout, stderr } = await run({ args: [flag] });
-        assert.deepEqual(
-          { code, stderr, missing: terms.filter((term) => !stdout.includes(term)) },
-          { code: 0, stderr: '', missing: [] },
-        );
+        const missing = terms.filter((term) => !stdout.includes(term));
+        assert.deepEqual({ code, stderr, missing }, { code: 0, stderr: '', missing: [] });
         assert.match(stdout, /^(.{0,79}\n){1,24}$/);
       });
 
@@ -81,8 +79,7 @@ describe('the script', { concurrency: 4 }, () => {
 
   it('connects to Zoom for Government, and links to its marketplace, if .env says so', async () => {
     const cwd = folder({ '.env': 'ZOOM_HOST=https://zoomgov.com\n' });
-    const hint = 'Check your network, VPN, and firewall, or set HTTPS_PROXY (Node 22.21+, 24.5+).';
-    const stderr = `Cannot reach zoomgov.com (ENOTFOUND).\n${hint}\n`;
+    const stderr = `Cannot reach zoomgov.com (ENOTFOUND).\n${CHECK_NETWORK}`;
     expectRun(await run({ cwd, env: ACCOUNT }), { code: 1, stdout: '', stderr });
     if (!inTerminal.skip) await new Terminal({ cwd }).see('at https://marketplace.zoomgov.com/ under');
   });

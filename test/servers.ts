@@ -1,7 +1,7 @@
 /** Starts servers on loopback for tests, which end with the test or the suite that started them. */
 
 import { once } from 'node:events';
-import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
+import { type AddressInfo, type Socket, createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { type CertificateOptions, type Handler, type Tls, createCertificate, startMockZoom } from './mock-zoom.ts';
@@ -34,9 +34,7 @@ export async function ownTrustedMockZoom(host: string, options?: CertificateOpti
 }
 
 /** Starts a TCP server for the current test. */
-export async function startTcpServer(
-  onConnection: (socket: Socket) => void = () => {},
-): Promise<{ url: string; host: string; port: number; server: Server }> {
+export async function startTcpServer(onConnection: (socket: Socket) => void = () => {}) {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket.on('error', () => {}));

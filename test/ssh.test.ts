@@ -20,15 +20,12 @@ describe('the script in a terminal', { concurrency: 3, skip: inTerminal.skip }, 
   const zoom = sharedMockZoom();
 
   describe('in tmux', { skip: skipWithout('tmux -V') }, () => {
+    const desktop = fakeClipboard('cat > /dev/null');
     for (const { name, option = '', env = {}, message = 'Sent to tmux (buffer s2s) and your terminal.' } of [
       { name: 'tmux' },
       { name: 'tmux with set-clipboard on', option: 'set -s set-clipboard on' },
       { name: 'tmux with TERM=screen', option: 'set -g default-terminal screen' },
-      {
-        name: 'tmux on a desktop',
-        env: fakeClipboard('cat > /dev/null'),
-        message: 'Copied to the clipboard and tmux buffer s2s.',
-      },
+      { name: 'tmux on a desktop', env: desktop, message: 'Copied to the clipboard and tmux buffer s2s.' },
     ])
       it(`copies to one buffer of ${name}, and to the terminal outside`, async () => {
         const cwd = folder({ 'tmux.conf': `set -g default-shell /bin/sh\n${option}\n` });

@@ -1,10 +1,12 @@
 /** Values: a credential is sent and saved as it is, whatever surrounds it; anything else is refused, and not shown. */
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'dotenv';
 import fc from 'fast-check';
-import { ACCOUNT, DOTENV, type ReceivedRequest, TOKEN_RESPONSE, respondWith } from './mock-zoom.ts';
+import { ACCOUNT, DOTENV, type ReceivedRequest, TOKEN_RESPONSE, respondWith, sendJson } from './mock-zoom.ts';
 import { SEED, checkProperty, expectRun, files, folder, run, withCredentials, withoutAccountId } from './script.ts';
 import { ownMockZoom } from './servers.ts';
 import { POINTER, Terminal, inTerminal, session } from './terminal.ts';
@@ -97,11 +99,8 @@ describe('the script', { concurrency: 4 }, () => {
       const { requests, url } = await ownMockZoom();
       return async ({ source, name, flaw: { text, reason } }) => {
         const result = await runWith(source, url, { ...ACCOUNT, [name]: text });
-        expectRun(result, {
-          code: 2,
-          stdout: '',
-          stderr: `${name} in ${source} ${reason}, so it is not a credential.\n${ADVICE}`,
-        });
+        const stderr = `${name} in ${source} ${reason}, so it is not a credential.\n${ADVICE}`;
+        expectRun(result, { code: 2, stdout: '', stderr });
         assert.equal(requests.length, 0);
       };
     }));
@@ -119,16 +118,12 @@ describe('the script', { concurrency: 4 }, () => {
           terminal.type(`${text}\r`);
           await terminal.see(`This ${reason}. Ctrl-U clears it.`);
           const shown = terminal.display.replaceAll('\n', '');
-          assert.match(
-            shown,
-            new RegExp(`\\? ${name} ?${POINTER} \\*{${Math.min(text.length, 201)}}\\P{L} This `, 'u'),
-          );
+          const stars = `\\*{${Math.min(text.length, 201)}}`;
+          assert.match(shown, new RegExp(`\\? ${name} ?${POINTER} ${stars}\\P{L} This `, 'u'));
           // Only the beginning may have been seen, before the flaw was typed, and never that of a secret.
           const seen = words.filter((word) => terminal.raw.includes(word, start));
-          assert.ok(
-            seen.every((word) => name !== 'ZOOM_CLIENT_SECRET' && text.startsWith(word)),
-            `shown: ${seen}`,
-          );
+          const isExpected = (word: string) => name !== 'ZOOM_CLIENT_SECRET' && text.startsWith(word);
+          assert.ok(seen.every(isExpected), `shown: ${seen}`);
           terminal.type('\x15'); // Ctrl-U
         }
         terminal.type('\x04'); // Ctrl-D
@@ -182,3 +177,69 @@ describe('the script', { concurrency: 4 }, () => {
     }
   });
 });
+
+/** Generates a line that is not a credential: other settings, comments, values over several lines, invalid text. */
+const otherLine = fc.constantFrom(
+  ...['', '# a comment', '  # it\'s "one" more', '#ZOOM_CLIENT_ID=commented-out', 'no setting at all', 'YAML: value'],
+  ...["export SINGLE = 'a b # c'  # tail", 'BACK=`a\nZOOM_ACCOUNT_ID=`', 'NOT_ZOOM_CLIENT_ID=other', 'DOLLAR=$$&$1'],
+  ...['MULTI="first\nZOOM_CLIENT_SECRET=inside a value\nlast"', 'ZOOM_CLIENT_ID_2=other', 'UNCLOSED="abc'],
+  'LATIN=caf\xe9', // Not UTF-8, because the file is written as Latin-1.
+  'LABEL:', // dotenv takes the next line as its value.
+);
+const credentialLine = fc
+  .tuple(
+    fc.constantFrom('', 'export ', '  '),
+    fc.constantFrom(...NAMES),
+    fc.constantFrom('=', ' = ', ': ', '=\t'),
+    fc.constantFrom('', '""', "''", 'OLD', '"OLD"', "'OLD'"),
+    fc.constantFrom('', '  # from the marketplace', ' ', '#'),
+  )
+  .map((parts) => parts.join(''));
+const line = fc.oneof(otherLine, credentialLine);
+const file = fc
+  .tuple(
+    fc.constantFrom('', '\xef\xbb\xbf'), // A byte order mark.
+    fc.array(line, { maxLength: 14 }),
+    fc.constantFrom('\n', '\r\n'),
+    fc.boolean(),
+  )
+  .map(([mark, lines, newline, endsLast]) => mark + lines.join(newline) + (endsLast ? newline : ''));
+const values = fc.tuple(...NAMES.map(() => fc.stringMatching(/^NEW[\w.~+/-]{8,24}={0,2}$/)));
+
+const parseLatin1 = (text: string) => ({ ...parse(Buffer.from(text, 'latin1')) });
+
+/** Takes the values of credentials out of the text of a file. */
+const withoutValues = (text: string, ...values: string[]) =>
+  ['"OLD"', "'OLD'", 'OLD', '""', "''", ...values].reduce((text, value) => text.replaceAll(value, ''), text);
+
+it(`changes only the values of credentials in .env (${SEED})`, inTerminal, () =>
+  checkProperty(fc.record({ before: file, values, isRejected: fc.boolean() }), async () => {
+    let rejects = false;
+    const { url } = await ownMockZoom((response) => {
+      sendJson(response, rejects ? 400 : 200, rejects ? { error: 'no' } : TOKEN_RESPONSE);
+      rejects = false;
+    });
+    return async ({ before, values, isRejected }) => {
+      rejects = isRejected;
+      const cwd = folder({ '.env': Buffer.from(before, 'latin1') });
+      const settings = parseLatin1(before);
+      const missing = NAMES.filter((name) => !settings[name]);
+      const terminal = new Terminal({ env: { ZOOM_HOST: url }, cwd });
+      if (isRejected) for (const name of missing) await terminal.answer(name, 'wrong\r');
+      if (isRejected) await terminal.see('Zoom rejected');
+      const typed = NAMES.map((name, i) => [name, values[i]] as const);
+      const saved = typed.filter(([name]) => isRejected || missing.includes(name));
+      for (const [name, value] of saved) await terminal.answer(name, `${value}\r`);
+      assert.equal(await terminal.end(), 0);
+
+      const after = readFileSync(join(cwd, '.env'), 'latin1');
+      const cannotSave = /Cannot save (ZOOM_\w+,? ?)+ in \.env: dotenv would read back something else\. /;
+      if (/LABEL:\r?\n$/.test(before) && after === before) return assert.match(terminal.words, cannotSave);
+      assert.deepEqual(parseLatin1(after), { ...settings, ...Object.fromEntries(saved) });
+      const kept = withoutValues(before);
+      const left = withoutValues(after, ...values);
+      assert.equal(left.slice(0, kept.length), kept);
+      assert.match(left.slice(kept.length), /^(\r?\n)?(ZOOM_\w+=\r?\n)*$/);
+    };
+  }),
+);
