@@ -33,9 +33,9 @@ Credentials, from the environment or from .env (where s2s saves what you type):
 Other variables:
   ZOOM_HOST        zoomgov.com for Zoom for Government (also in .env)
   DOTENV_PATH      a file to use instead of .env
-  HTTPS_PROXY      an HTTP proxy; NO_PROXY lists hosts that bypass it
+  HTTPS_PROXY      an HTTP proxy, not used for the hosts in NO_PROXY
 
-Exit codes: 1 failure, 2 wrong flag or setting, 130 cancelled, 143 terminated
+Exit codes: 1 failure, 2 invalid flag or setting, 130 cancelled, 143 terminated
 `;
 
 async function main() {
@@ -47,8 +47,8 @@ async function main() {
   const server = serverFor(settings);
   const willCopy = !flags.token && !flags.json && hasClipboard();
   // Load clipboardy (150 ms) while waiting for Zoom: earlier, it would delay the request.
-  const onSent = willCopy ? () => import('clipboardy').catch(() => {}) : () => {};
-  const response = await getToken(settings, server, onSent);
+  if (willCopy) server.onSent = () => void import('clipboardy').catch(() => {});
+  const response = await getToken(settings, server);
 
   if (flags.token) await print(`${response.access_token}\n`);
   else if (flags.json) await print(toJson(response));
@@ -67,8 +67,10 @@ class Failure extends Error {
   }
 }
 
+/** A signal, which also ends the process. */
 class Interruption extends Failure {}
 
+/** Zoom's rejection. getToken() prompts again. */
 class Rejection extends Failure {}
 
 /** Another attempt may succeed. */
@@ -86,8 +88,8 @@ type Credentials = Record<Name, string>;
 /** What the environment and the dotenv file set. `fromEnv` names the credentials that the environment sets. */
 type Settings = { credentials: Credentials; fromEnv: Name[]; host: string; isHostFromEnv: boolean; file: string };
 
-/** Where to request the token, a proxy's agent, what to check if the request fails, and the website of the app. */
-type Server = { endpoint: URL; agent?: https.Agent; hint: string; marketplace: string };
+/** The token endpoint, a proxy's agent, what to check if the request fails, the app's website, and a callback. */
+type Server = { endpoint: URL; agent?: https.Agent; hint: string; marketplace: string; onSent: () => void };
 
 type TokenResponse = Record<string, unknown> & { access_token: string };
 
@@ -113,11 +115,12 @@ async function readSettings(): Promise<Settings> {
   const inFile = await readDotenv(file);
   const fromEnv = NAMES.filter((name) => cleanValue(name, env[name]));
   const credentials = {} as Credentials;
+  const advice = 'Correct it or, if it is a reference (op://…), run s2s through a tool such as op run.';
   for (const name of NAMES) {
     const [place, text] = fromEnv.includes(name) ? ['the environment', env[name]] : [file, inFile[name]];
     credentials[name] = cleanValue(name, text);
     const flaw = findFlaw(credentials[name]);
-    if (flaw) throw new Failure(2, `${name} in ${place} ${flaw}, so it is not a credential.`, FLAW_ADVICE);
+    if (flaw) throw new Failure(2, `${name} in ${place} ${flaw}, so it is not a credential.`, advice);
     delete env[name];
   }
   const hostInEnv = env['ZOOM_HOST']?.trim();
@@ -136,7 +139,7 @@ async function readDotenv(file: string) {
   return parse(bytes);
 }
 
-/** The most characters in a credential plus its label. Zoom's have up to 32. */
+/** The maximum length of a credential and its label. Zoom's IDs have 22 characters, secrets 32. */
 const MAX_LENGTH = 200;
 
 /**
@@ -144,15 +147,14 @@ const MAX_LENGTH = 200;
  * a label, as in `export ZOOM_CLIENT_ID=…`, `"client_id": "…"`, and `Client ID: …`.
  */
 function cleanValue(name: Name, text = '') {
-  const trimmed = text.trim();
-  if (trimmed.length > MAX_LENGTH) return trimmed; // findFlaw() refuses it.
+  if (text.length > MAX_LENGTH) return text; // findFlaw() refuses it.
   const own = name.replace('ZOOM_', '').replace('_', '[ _-]?');
   const label = new RegExp(`^[^=:]*${own}["']?\\s*[=:]`, 'i');
-  return trimmed.replace(label, '').replace(/^[\s\p{Cf}"'`“]+|[\s\p{Cf}"'`”,;]+$/gu, '');
+  return text.replace(label, '').replace(/^[\s\p{Cf}"'`“]+|[\s\p{Cf}"'`”,;]+$/gu, '');
 }
 
 /**
- * Finds out why a value cannot be a credential: one short word of the characters in a token (RFC 6750, section 2.1).
+ * Says why a value cannot be a credential, which is one short word of a token's characters (RFC 6750, section 2.1).
  * @returns the predicate of a sentence about the value
  */
 function findFlaw(value: string) {
@@ -163,9 +165,6 @@ function findFlaw(value: string) {
   const what = char === ' ' ? 'a space' : /[!-~]/.test(char) ? `"${char}"` : `U+${codePoint}`;
   return `contains ${what}`;
 }
-
-const FLAW_ADVICE =
-  'Correct it. If it is a reference (op://…) or encrypted, run s2s through the tool that resolves it, such as op run.';
 
 /** Returns where to request the token: from Zoom, or from this machine, as the tests and the demo do. */
 function serverFor({ host, isHostFromEnv, file }: Settings): Server {
@@ -178,13 +177,13 @@ function serverFor({ host, isHostFromEnv, file }: Settings): Server {
   if (!isZoom && !(isLocal && isHostFromEnv))
     throw new Failure(2, problem, 'Set it to zoom.us or zoomgov.com, or unset it.');
   const marketplace = `https://marketplace.${hostname.endsWith('zoomgov.com') ? 'zoomgov.com' : 'zoom.us'}/`;
-  return { endpoint: new URL('/oauth/token', text), marketplace, ...routeFor(protocol) };
+  return { endpoint: new URL('/oauth/token', text), marketplace, onSent: () => {}, ...routeFor(isZoom) };
 }
 
 /** Returns how to connect: directly, or through a proxy. */
-function routeFor(protocol: string): Pick<Server, 'agent' | 'hint'> {
+function routeFor(isZoom: boolean): Pick<Server, 'agent' | 'hint'> {
   const variable = ['https_proxy', 'HTTPS_PROXY'].find((name) => env[name]?.trim());
-  if (!variable || protocol === 'http:')
+  if (!variable || !isZoom)
     return { hint: 'Check your network, VPN, and firewall, or set HTTPS_PROXY (Node 22.21+, 24.5+).' };
   // Node added this flag with proxyEnv.
   if (!process.allowedNodeEnvironmentFlags.has('--use-env-proxy'))
@@ -204,12 +203,12 @@ function routeFor(protocol: string): Pick<Server, 'agent' | 'hint'> {
 }
 
 /** Gets a token, prompting for credentials that are missing or rejected. Saves what Zoom does not reject. */
-async function getToken(settings: Settings, server: Server, onSent: () => void) {
+async function getToken(settings: Settings, server: Server) {
   let credentials = await promptForMissing(settings, server);
   const shown: string[] = [];
   for (;;) {
-    // Let a signal end the wait here, too, so that what was typed is saved.
-    const attempt = Promise.race([requestToken(server, credentials, onSent), interrupted]);
+    // A signal also ends main(). Let it end this wait, so that what was typed is saved.
+    const attempt = Promise.race([requestToken(server, credentials), interrupted]);
     const outcome = await attempt.catch((error: Error) => error);
     if (outcome instanceof Rejection) {
       credentials = await promptAgain(outcome, credentials, settings, shown);
@@ -226,7 +225,7 @@ async function promptForMissing({ credentials, file }: Settings, { marketplace }
   const missing = NAMES.filter((name) => !credentials[name]);
   if (!missing.length) return credentials;
   const lines = [`Not set in the environment or in ${resolve(file)}:`, missing.join(', ')] as const;
-  const remedy = 'Set what is missing, or run s2s in a terminal (stdin and stderr), without CI or TERM=dumb.';
+  const remedy = 'Set what is missing. s2s prompts only in a terminal (stdin and stderr), without CI or TERM=dumb.';
   if (!canPrompt()) throw new Failure(2, ...lines, remedy);
   const page = `${marketplace} under Developer (or Manage) > Created apps > your app > App Credentials`;
   const hint = missing.length > 1 ? ['You can paste them all at once, in order, one per line.'] : [];
@@ -236,9 +235,9 @@ async function promptForMissing({ credentials, file }: Settings, { marketplace }
 /** Prompts for all credentials that the environment does not set. Does not repeat advice that was `shown`. */
 async function promptAgain(rejection: Rejection, current: Credentials, { fromEnv }: Settings, shown: string[]) {
   const names = NAMES.filter((name) => !fromEnv.includes(name));
-  const advice = [...rejection.advice];
+  const { advice } = rejection;
   if (fromEnv.length) advice.push(`The environment sets ${fromEnv.join(', ')}. Change or unset what is wrong there.`);
-  if (!names.length || !canPrompt()) throw new Failure(1, rejection.message, ...advice);
+  if (!names.length || !canPrompt()) throw rejection;
   advice.push('At each prompt, press Enter to keep the value, or enter another.');
   const news = advice.filter((line) => !shown.includes(line));
   shown.push(...news);
@@ -248,8 +247,7 @@ async function promptAgain(rejection: Rejection, current: Credentials, { fromEnv
 }
 
 function canPrompt() {
-  const { CI, TERM } = env;
-  return process.stdin.isTTY && stderr.isTTY && (!CI || CI === 'false') && TERM !== 'dumb';
+  return process.stdin.isTTY && stderr.isTTY && (env['CI'] || 'false') === 'false' && env['TERM'] !== 'dumb';
 }
 
 /** Prompts for credentials, offering the current values. Returns all three. */
@@ -257,23 +255,26 @@ async function promptFor(names: Name[], current: Credentials, lines: string[]) {
   process.stdin.setRawMode(true); // First, so that a secret pasted early is not echoed.
   say(...lines);
   if (isProduction()) say('NODE_ENV is "production", so nothing is saved. Set the values in the environment instead.');
-  if (env['NO_COLOR']) env['NODE_DISABLE_COLORS'] = '1'; // The only name that prompts knows.
+  if (env['NO_COLOR']) env['NODE_DISABLE_COLORS'] = '1'; // prompts does not know NO_COLOR.
   const { default: prompts } = await import('prompts');
   const { emitKeypressEvents } = await import('node:readline');
-  const [keys, stdin] = [new PassThrough(), new PassThrough()];
+  const [parser, stdin] = [new PassThrough(), new PassThrough()];
   // Pass on each key in its own callback: in between, promises settle, and prompts moves to the next question.
-  keys.on('keypress', (...key) => setImmediate(() => stdin.emit('keypress', ...key)));
-  emitKeypressEvents(keys);
-  // After text, treat CRLF and blank lines as one Enter: another would answer the next prompt.
-  const onData = (bytes: Buffer) => keys.write(String(bytes).replace(/([^\r\n])[\r\n]+/g, '$1\r'));
-  process.stdin.on('data', onData).resume();
+  parser.on('keypress', (...key) => setImmediate(() => stdin.emit('keypress', ...key)));
+  emitKeypressEvents(parser);
+  const onData = (bytes: Buffer) => {
+    if (bytes.includes(3)) return process.emit('SIGINT'); // Ctrl-C
+    // After text, treat CRLF and blank lines as one Enter: another would answer the next prompt.
+    return parser.write(String(bytes).replace(/([^\r\n])[\r\n]+/g, '$1\r'));
+  };
+  // Read until s2s exits, so that the rest of a paste is neither echoed nor left to the shell.
+  process.stdin.removeAllListeners('data').on('data', onData).resume();
   const questions = names.map((name) => ({ ...questionFor(name, current[name]), stdin, stdout: stderr }));
   const answers = await prompts(questions, { onCancel: () => Promise.reject(new Failure(130, 'Cancelled.')) });
-  process.stdin.off('data', onData).setRawMode(false).pause();
   return { ...current, ...answers };
 }
 
-/** Returns the question for a credential. Shows only what may be an ID: Zoom's have 22 characters. */
+/** Returns the question for a credential. Shows only what may be an ID: one word of up to 24 characters. */
 function questionFor(name: Name, initial: string) {
   const format = (text: string) => cleanValue(name, text);
   const validate = (text: string) => {
@@ -284,8 +285,7 @@ function questionFor(name: Name, initial: string) {
   const mask = (text: string) => (mayBeId(format(text)) ? text : '*'.repeat(text.length));
   function onRender(this: TextPrompt) {
     if (this.firstRender) extendPrompt(this, mask);
-    // Clear a complaint when prompts clears `red`. Place the cursor, counted from the end, even after Ctrl-A and Ctrl-E.
-    // At a current value, `cursor` is 1.
+    // prompts keeps `error` at the next key, and `cursorOffset` at Ctrl-A and Ctrl-E. At a current value, `cursor` is 1.
     Object.assign(this, { error: this.red, cursorOffset: Math.min(0, this.cursor - this.value.length) });
   }
   return { type: 'text' as const, name, message: name, initial, format, validate, onRender };
@@ -302,14 +302,13 @@ function extendPrompt(prompt: TextPrompt, mask: (text: string) => string) {
     if (ctrl && /^[uw]$/.test(name)) Object.assign(prompt, { red: false }).reset();
     else if (/^\P{Cc}+$/u.test(text) && prompt.value.length <= MAX_LENGTH) insert(text);
   };
-  // A Tab may stand between a label and its value. prompts calls next() at a Tab, and _() for text.
+  // A Tab may follow a label. prompts calls next() at a Tab, and _() for text.
   const next = () => prompt.value && onText(' ');
-  const { first: home, last: end } = prompt;
-  // Set `value` last: this masks the current value.
-  Object.assign(prompt, { home, end, next, _: onText, transform: { render: mask }, value: '' });
+  Object.assign(prompt, { home: prompt.first, end: prompt.last, next, _: onText, transform: { render: mask } });
+  prompt.value = ''; // This masks the current value.
 }
 
-/** Saves typed credentials, or says why not. Is synchronous, so that no signal cuts it short. */
+/** Saves typed credentials, or says why not. Works synchronously: no signal cuts it short. */
 function save(credentials: Credentials, { credentials: previous, file }: Settings) {
   const typed = NAMES.filter((name) => credentials[name] !== previous[name]);
   if (!typed.length || isProduction()) return;
@@ -336,13 +335,13 @@ function updateFile(file: string, names: Name[], credentials: Credentials) {
   if (old && !old.isFile()) throw new Error('it is not a regular file');
   const before = old ? fs.readFileSync(file, 'latin1') : ''; // Latin-1 keeps every byte, whatever it means.
   const after = names.reduce((text, name) => withValue(text, name, credentials[name]), before);
-  if (old) replaceFile(fs.realpathSync(file), after, old);
+  if (old) replaceFile(fs.realpathSync(file), Buffer.from(after, 'latin1'), old);
   else fs.writeFileSync(file, after, { mode: 0o600 });
 }
 
 /**
- * Sets a value in the text of a dotenv file: in its last line or a new one, whichever dotenv reads back as only this
- * change. A credential needs no quotes.
+ * Sets a value in the text of a dotenv file. Replaces the last one of this name or, if dotenv would not read that back as
+ * only this change, appends a line. A credential needs no quotes.
  */
 function withValue(text: string, name: Name, value: string) {
   const start = String.raw`([^]*^(?:\xef\xbb\xbf)?[ \t]*(?:export[ \t]+)?${name}[ \t]*[=:](?:[ \t]*(?=[^\s#]))?)`;
@@ -358,11 +357,11 @@ function withValue(text: string, name: Name, value: string) {
 
 const parseLatin1 = (text: string) => parse(Buffer.from(text, 'latin1'));
 
-/** Replaces a file atomically, keeping owner and mode, or overwrites it if that fails, as for a mount point. */
-function replaceFile(path: string, text: string, old: fs.Stats) {
+/** Replaces a file atomically, keeping owner and mode, or overwrites it if that fails, as at a mount point. */
+function replaceFile(path: string, bytes: Buffer, old: fs.Stats) {
   const temporary = `${path}.${crypto.randomUUID()}`;
   try {
-    fs.writeFileSync(temporary, text, { encoding: 'latin1', mode: 0o600 });
+    fs.writeFileSync(temporary, bytes, { mode: 0o600 });
     fs.chownSync(temporary, old.uid, old.gid);
     fs.chmodSync(temporary, old.mode);
     fs.renameSync(temporary, path);
@@ -370,30 +369,30 @@ function replaceFile(path: string, text: string, old: fs.Stats) {
     fs.rmSync(temporary, { force: true, maxRetries: 5 }); // A virus scanner may hold it.
     // On a full disk, overwriting would lose the old text.
     if (/^E(NOSPC|DQUOT)$/.test((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    fs.writeFileSync(path, text, { encoding: 'latin1', flag: 'r+' }); // Unlike 'w', does not empty it first.
-    fs.truncateSync(path, text.length);
+    fs.writeFileSync(path, bytes, { flag: 'r+' }); // Unlike 'w', does not empty it first.
+    fs.truncateSync(path, bytes.length);
   }
 }
 
 /** Requests a token up to three times, 1 and 2 seconds apart, or as Retry-After says (up to 30). */
-async function requestToken(server: Server, credentials: Credentials, onSent: () => void) {
+async function requestToken(server: Server, credentials: Credentials) {
   for (let attempt = 1; ; attempt++) {
     try {
-      const { response, body } = await send(server, credentials, onSent);
+      const { response, body } = await send(server, credentials);
       return interpret(response, body, server, credentials);
     } catch (error) {
       if (!(error instanceof TemporaryFailure)) throw error;
-      const { message, retryAfter: seconds = attempt } = error;
+      const seconds = error.retryAfter ?? attempt;
       if (attempt === 3 || seconds > 30) throw error;
-      say(`${message} Retrying in ${quantity(seconds, 'second')}.`);
+      say(`${error.message} Retrying in ${quantity(seconds, 'second')}.`);
       await sleep(seconds * 1000);
     }
   }
 }
 
 /** Sends one token request (RFC 6749, section 4.4, with Zoom's grant type). Gives up after 15 seconds. */
-async function send(server: Server, credentials: Credentials, onSent: () => void) {
-  const { agent, endpoint, hint } = server;
+async function send(server: Server, credentials: Credentials) {
+  const { agent, endpoint, hint, onSent } = server;
   const { ZOOM_ACCOUNT_ID: account_id, ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret } = credentials;
   const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
   const controller = new AbortController();
@@ -429,7 +428,7 @@ const CERTIFICATE_ADVICE: [code: RegExp, advice: string][] = [
   [/EXPIRED|NOT_YET_VALID/, 'Its certificate is not valid now. Check the date and time of this computer.'],
   [/ALTNAME/, 'Its certificate is for another host, such as a captive portal. Try another network.'],
   [
-    /^(?!ERR_).*(CERT|SIGNATURE)/,
+    /^(CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)_/,
     'Its certificate is not trusted. If your company inspects TLS, set NODE_USE_SYSTEM_CA=1 or NODE_EXTRA_CA_CERTS.',
   ],
 ];
@@ -446,10 +445,10 @@ function connectionFailure(error: unknown, { endpoint, hint }: Server) {
   return new Failure(1, problem, ...(advice ? [advice, 'Your credentials were not sent.'] : [hint]));
 }
 
-/** What a rejection means, by Zoom's text or number. */
+/** What a rejection means, by Zoom's texts or error code. "at <website>." follows. */
 const REJECTIONS: [words: RegExp, explanation: string][] = [
-  [/by admin|\b4738\b/i, 'An administrator has disabled the app. Ask one to re-enable it'],
-  [/\bowner\b|\b4735\b/i, 'The owner of the app no longer exists. Assign another'],
+  [/by admin|\b4738\b/i, 'An administrator has disabled the app. Ask one to enable it'],
+  [/\bowner\b|\b4735\b/i, 'The owner of the app no longer exists. Assign a new one'],
   [/disabled|\b4717\b/i, 'The app with this ZOOM_CLIENT_ID is disabled. Activate it'],
   [/grant.type|\b4705\b/i, 'The app is not a Server-to-Server OAuth app, or it is not activated. Check both'],
   [/client|\b470[246]\b/i, 'ZOOM_CLIENT_ID and ZOOM_CLIENT_SECRET do not match. Compare both with App Credentials'],
@@ -517,14 +516,14 @@ function expiryOf({ expires_in }: TokenResponse) {
 /** Prints the token and its scopes, line for line like Zoom's s2s.js ("Oauth" included), then says how it was copied. */
 async function present(response: TokenResponse, { marketplace }: Server, isCopied: boolean) {
   const { access_token: token, scope } = response;
-  const words = [scope].flat().join(' '); // Some gateways send an array.
+  const words = [scope].flat().join(' '); // Accepts a list, or nothing.
   const scopes = words.split(/[\s\p{C}]+/u).filter(Boolean);
   const heading = `Zoom Server-to-Server Oauth token${isCopied ? ' copied to clipboard' : ''}:`;
   await print(['', heading, '-'.repeat(54), token, '', 'Scopes:', '-------', ...scopes, ''].join('\n'));
 
   if (stdout.isTTY && stderr.isTTY) stderr.write('\n'); // Separate the notes from the scopes.
   if (!scopes.length)
-    say(`Zoom listed no scopes. Run s2s again in a few seconds, or add some to the app at ${marketplace}.`);
+    say(`Zoom listed no scopes. Add some to the app at ${marketplace}. If you just did, run s2s again soon.`);
   const how = copyViaTerminal(token, isCopied);
   const expires = expiryOf(response);
   const minutes = quantity(Math.ceil(Number(response['expires_in']) / 60), 'minute');
@@ -558,7 +557,7 @@ function copyViaTerminal(token: string, isCopied: boolean) {
   if (isInTmux) return 'Sent to tmux (buffer s2s) and your terminal.';
   // GNU screen prints a long OSC 52 sequence.
   const lacksOsc52 = !stderr.isTTY || STY || TERM === 'dumb' || (!TMUX && TERM.startsWith('screen'));
-  if (lacksOsc52) return 'No clipboard: copy the token from the output.';
+  if (lacksOsc52) return 'No clipboard, so the token was only printed.';
   stderr.write(`\x1b]52;c;${btoa(token)}\x07`);
   return 'Asked your terminal to copy the token.';
 }
@@ -587,8 +586,9 @@ const interrupted = new Promise<never>((_, reject) => {
   process.once('SIGINT', () => reject(new Interruption(130, 'Cancelled.')));
   process.once('SIGTERM', () => reject(new Interruption(143, 'Terminated.')));
 });
-const failure = await Promise.race([main(), interrupted]).catch((error: unknown) => {
+const failure = await Promise.race([main(), interrupted]).catch(async (error: unknown) => {
   if (!(error instanceof Failure)) throw error;
+  await sleep(0); // Let getToken() save first.
   // Start a new line after a prompt or the terminal's ^C.
   if (error instanceof Interruption && stderr.isTTY) stderr.write('\n');
   say(error.message, ...error.advice);
@@ -596,9 +596,8 @@ const failure = await Promise.race([main(), interrupted]).catch((error: unknown)
 });
 // Flush stderr, then exit, even if something still runs, such as a clipboard command.
 stderr.write('', () => {
-  // Let the signal end the process: process.exit() would wait for a name lookup. In raw mode, no lookup is running, and
-  // process.exit() restores the terminal.
-  const canRaise = platform !== 'win32' && !process.stdin.isRaw;
-  if (failure instanceof Interruption && canRaise) process.kill(process.pid, failure.exitCode - 128);
+  if (process.stdin.isRaw) process.stdin.setRawMode(false);
+  // Let the signal end the process: process.exit() would wait for a name lookup.
+  if (failure instanceof Interruption && platform !== 'win32') process.kill(process.pid, failure.exitCode - 128);
   process.exit(failure?.exitCode);
 });

@@ -32,12 +32,9 @@ const settings = { ...process.env, ...ACCOUNT, ZOOM_HOST: `https://localhost:${s
 /** Runs a command, which must print and copy a token. Returns how many milliseconds it took. */
 async function time({ name, command: [file = '', ...args], env }: (typeof commands)[number]): Promise<number> {
   const started = performance.now();
-  const options = {
-    cwd: join(import.meta.dirname, '..'),
-    env: { ...settings, ...env },
-    shell: process.platform === 'win32' && file === 'npx',
-  };
-  const child = spawn(file, args, { ...options, stdio: ['ignore', 'ignore', 'pipe'] });
+  const options = { cwd: join(import.meta.dirname, '..'), env: { ...settings, ...env } };
+  const shell = process.platform === 'win32' && file === 'npx';
+  const child = spawn(file, args, { ...options, shell, stdio: ['ignore', 'ignore', 'pipe'] });
   const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
   if (code !== 0 || /clipboard:|your terminal/.test(stderr)) throw new Error(`${name} did not copy a token: ${stderr}`);
   return performance.now() - started;

@@ -13,7 +13,7 @@ import { ownMockZoom, sharedMockZoom } from './servers.ts';
 import { UNSHARE, isRoot, isWindows, skipWithout } from './skip.ts';
 import { Terminal, inTerminal, inTerminalWithCtrlC, inUnixTerminal, session } from './terminal.ts';
 
-const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID } = ACCOUNT;
+const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET } = ACCOUNT;
 const LINE = `ZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\n`;
 const SAVED = '\nSaved ZOOM_ACCOUNT_ID in .env.\n';
 const notSaved = (reason: string) => `Cannot save ZOOM_ACCOUNT_ID in .env: ${reason}. The next run will prompt again. `;
@@ -112,8 +112,9 @@ describe('the script', { concurrency: 4 }, () => {
       const terminal = new Terminal({ env: withoutAccountId({ url }), cwd });
       await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_ACCOUNT_ID}\r`);
       await requested;
-      if (signal === 'Ctrl-C') terminal.type('\x03');
-      else process.kill(terminal.pid, signal);
+      // end() checks that nothing of this is echoed.
+      terminal.type(`${ZOOM_CLIENT_SECRET}${signal === 'Ctrl-C' ? '\x03' : '\r'}`);
+      if (signal === 'SIGTERM') process.kill(terminal.pid, signal);
       await terminal.see(SAVED);
       assert.equal(await terminal.end(), code);
       assert.equal(dotenv(cwd), LINE);
@@ -127,10 +128,15 @@ describe('the script', { concurrency: 4 }, () => {
     assert.deepEqual(files, []);
   });
 
-  it('changes only the last line that sets a credential', inTerminal, async () => {
-    const { dotenv } = await typeIn(folder({ '.env': 'ZOOM_ACCOUNT_ID=old\nKEEP=1\nZOOM_ACCOUNT_ID=\n' }));
-    assert.equal(dotenv, `ZOOM_ACCOUNT_ID=old\nKEEP=1\n${LINE}`);
-  });
+  for (const { name, before = '', line, after = '\n' } of [
+    { name: 'the last one', before: 'ZOOM_ACCOUNT_ID=old\nKEEP=1\n', line: 'ZOOM_ACCOUNT_ID=' },
+    { name: 'export, quotes, and a comment', line: "export ZOOM_ACCOUNT_ID = ''", after: ' # note' },
+    { name: 'a byte order mark and a colon', before: '\ufeff', line: ' ZOOM_ACCOUNT_ID: ""', after: '\r\nKEEP=1\r\n' },
+  ])
+    it(`changes a value in its line, and nothing else: ${name}`, inTerminal, async () => {
+      const { dotenv } = await typeIn(folder({ '.env': before + line + after }));
+      assert.equal(dotenv, before + line.replace(/["']*$/, ZOOM_ACCOUNT_ID) + after);
+    });
 
   it('saves nothing where dotenv would read back something else', inTerminal, async () => {
     const { words, dotenv } = await typeIn(folder({ '.env': 'LABEL:\n' }));

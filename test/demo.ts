@@ -20,7 +20,7 @@ const cwd = mkdtempSync(join(tmpdir(), 's2s-demo-'));
 /** Runs the script in the temporary folder, and takes over its exit code. */
 async function run(credentials: typeof MADE_UP): Promise<void> {
   const script = join(import.meta.dirname, '../s2s.ts');
-  const env = { ...process.env, ...credentials, DOTENV_PATH: '', NODE_ENV: '', ZOOM_HOST: server.url };
+  const env = { ...process.env, ...credentials, CI: '', DOTENV_PATH: '', NODE_ENV: '', ZOOM_HOST: server.url };
   const child = spawn(process.execPath, [...process.execArgv, script, ...flags], { cwd, stdio: 'inherit', env });
   const [code] = await once(child, 'exit');
   process.exitCode = code ?? 1;

@@ -16,7 +16,7 @@ import { redirecting, session } from './terminal.ts';
 const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET } = ACCOUNT;
 const ALL = 'ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET';
 const PAGE = 'https://marketplace.zoom.us/ under Developer (or Manage) > Created apps > your app > App Credentials';
-const NO_PROMPT = 'Set what is missing, or run s2s in a terminal (stdin and stderr), without CI or TERM=dumb.';
+const NO_PROMPT = 'Set what is missing. s2s prompts only in a terminal (stdin and stderr), without CI or TERM=dumb.';
 const PART_OF_SECRET = ZOOM_CLIENT_SECRET.slice(0, 9);
 const withCtrlC = await inTerminalWithCtrlC();
 
@@ -228,7 +228,7 @@ describe('the script', { concurrency: 4 }, () => {
 
   for (const { name, text, complaint } of [
     { name: 'letters', text: 'a'.repeat(4000), complaint: 'This is too long. Ctrl-U clears it.' },
-    { name: 'spaces', text: ' '.repeat(4000), complaint: 'Enter a value.' },
+    { name: 'spaces', text: ' '.repeat(4000), complaint: 'This is too long. Ctrl-U clears it.' },
     { name: 'words', text: 'a "b" '.repeat(700), complaint: 'This is too long. Ctrl-U clears it.' },
   ])
     it(`answers a line of 4,000 ${name} without delay, and Ctrl-C at once`, withCtrlC, async () => {

@@ -21,7 +21,7 @@ const output = (copied: string, scopes = SCOPES) =>
   scopes.map((scope) => `${scope}\n`).join('');
 const COPIED = output(' copied to clipboard');
 const PRINTED = output('');
-const NO_CLIPBOARD = 'No clipboard: copy the token from the output.';
+const NO_CLIPBOARD = 'No clipboard, so the token was only printed.';
 /** Returns a pattern for this text on stderr, followed by the time when the token expires. */
 const expiring = (text: string) =>
   new RegExp(`^${text.replace(/[.()]/g, '\\$&')} Expires at \\d\\d:\\d\\d, in 60 minutes\\.\n$`);
@@ -123,7 +123,7 @@ describe('the script with a token', { concurrency: 4 }, () => {
     ...[undefined, ' ', null, [null]].map((scope) => ({ name: JSON.stringify(scope), scope, scopes: [] })),
   ])
     it(`${scopes.length ? 'prints one scope per line' : 'says what to do without scopes'} if they are ${name}`, async () => {
-      const advice = 'Run s2s again in a few seconds, or add some to the app at https://marketplace.zoom.us/.';
+      const advice = 'Add some to the app at https://marketplace.zoom.us/. If you just did, run s2s again soon.';
       const note = scopes.length ? '' : `Zoom listed no scopes. ${advice}\n`;
       expectRun(await runWith({ scope }), { stdout: output('', scopes), stderr: expiring(`${note}${NO_CLIPBOARD}`) });
     });

@@ -14,7 +14,7 @@ import { inTerminal, redirecting, session } from './terminal.ts';
 const BASE64 = Buffer.from(TOKEN).toString('base64');
 const OSC52 = `\x1b]52;c;${BASE64}\x07`;
 const ASKED = 'Asked your terminal to copy the token. Expires at ';
-const NO_CLIPBOARD = 'No clipboard: copy the token from the output. Expires at ';
+const NO_CLIPBOARD = 'No clipboard, so the token was only printed. Expires at ';
 
 describe('the script in a terminal', { concurrency: 3, skip: inTerminal.skip }, () => {
   const zoom = sharedMockZoom();

@@ -18,10 +18,8 @@ const pty = await import('@lydell/node-pty').catch(() => undefined);
 /** Options for tests that need a terminal. */
 export const inTerminal = { skip: !pty && 'node-pty has no build for this system' };
 /** Options for tests that need a terminal and features that only Unix has. */
-export const inUnixTerminal = {
-  skip:
-    inTerminal.skip || (isWindows && 'Windows has no POSIX shell, no signals, no file modes, and no terminal modes'),
-};
+const skipOnWindows = isWindows && 'Windows has no POSIX shell, signals, file modes, or terminal modes';
+export const inUnixTerminal = { skip: inTerminal.skip || skipOnWindows };
 
 // Report the exit code and whether the terminal mode changed; then hold the terminal until all output is read.
 const WRAPPER = `trap : INT

@@ -15,8 +15,7 @@ type Name = keyof typeof ACCOUNT;
 const NAMES = Object.keys(ACCOUNT) as Name[];
 const SOURCES = ['the environment', '.env'] as const;
 const PLACES = inTerminal.skip ? SOURCES : ([...SOURCES, 'a prompt'] as const);
-const ADVICE =
-  'Correct it. If it is a reference (op://…) or encrypted, run s2s through the tool that resolves it, such as op run.\n';
+const ADVICE = 'Correct it or, if it is a reference (op://…), run s2s through a tool such as op run.\n';
 
 /** Runs the script without a terminal, with credentials in one of the two places that it reads. */
 function runWith(source: (typeof SOURCES)[number], ZOOM_HOST: string, texts: Record<string, string>) {
@@ -49,6 +48,8 @@ const credential = fc
     return { value, write };
   });
 
+const codeOf = (char: string) => `U+${char.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`;
+
 /** What is not a credential, and why. FIRST and LAST stand for words that may not be shown. */
 const FLAWS: (readonly [pattern: string, reason: string])[] = [
   ...[...'!"#$%&\'()*,:;<=>?@[\\]^`{|}'].map((char) => [`FIRST${char}LAST`, `contains "${char}"`] as const),
@@ -63,10 +64,6 @@ const FLAWS: (readonly [pattern: string, reason: string])[] = [
   ['${FIRST}', 'contains "$"'],
   [`FIRST${'x'.repeat(193)}LAST`, 'is too long'],
 ];
-
-function codeOf(char: string): string {
-  return `U+${char.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`;
-}
 
 const name = fc.constantFrom(...NAMES);
 const word = fc.stringMatching(/^[A-Za-z0-9]{8,24}$/);
@@ -89,7 +86,7 @@ describe('the script', { concurrency: 4 }, () => {
         if (place === 'a prompt') {
           const { dotenv } = await session({ env: { ZOOM_HOST: url }, answers: texts });
           assert.deepEqual(Object.values(parse(dotenv!)), values);
-        } else expectRun(await runWith(place, url, texts), { code: 0, stderr: /^No clipboard: [^\n]*\n$/ });
+        } else expectRun(await runWith(place, url, texts), { code: 0, stderr: /^No clipboard, [^\n]*\n$/ });
         assert.deepEqual(requests.splice(0).map(credentialsOf), [values]);
       };
     }));
@@ -170,8 +167,7 @@ describe('the script', { concurrency: 4 }, () => {
       [SOURCES[1], 'a'.repeat(2 ** 20)],
     ] as const) {
       const result = await runWith(source, 'zoom.us', { ...ACCOUNT, ZOOM_CLIENT_ID: text });
-      const tooLong = `ZOOM_CLIENT_ID in ${source} is too long, so it is not a credential.\n${ADVICE}`;
-      const stderr = text.trim() ? tooLong : /^Not set in .*:\nZOOM_CLIENT_ID\n/;
+      const stderr = `ZOOM_CLIENT_ID in ${source} is too long, so it is not a credential.\n${ADVICE}`;
       expectRun(result, { code: 2, stdout: '', stderr });
       assert.ok(result.ms < 15_000, `${result.ms} ms`); // Even if the machine is busy.
     }
