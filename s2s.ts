@@ -7,7 +7,7 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
-import type { IncomingMessage } from 'node:http';
+import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { dirname, resolve } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -109,7 +109,7 @@ function readFlags() {
 
 const readVersion = () => JSON.parse(fs.readFileSync(new URL('package.json', import.meta.url), 'utf8')).version;
 
-/** Reads the settings. Removes the credentials from the environment, which child processes inherit. */
+/** Also removes the credentials from the environment, so that child processes don't inherit them. */
 async function readSettings(): Promise<Settings> {
   const file = env['DOTENV_PATH'] || '.env';
   const inFile = await readDotenv(file);
@@ -128,9 +128,9 @@ async function readSettings(): Promise<Settings> {
   return { credentials, fromEnv, host, isHostFromEnv: !!hostInEnv, file };
 }
 
-/** Reads a dotenv file. Treats a missing one as empty. */
+/** Treats a dotenv file that cannot be read as empty. */
 async function readDotenv(file: string) {
-  // Don't use readFileSync(): a named pipe may block it, and with it all signals.
+  // Don't use readFileSync(): a named pipe may block it, and signals with it.
   const bytes = await fs.promises.readFile(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') say(`Cannot read ${file}: ${reasonOf(error)}.`);
     return Buffer.alloc(0);
@@ -153,10 +153,7 @@ function cleanValue(name: Name, text = '') {
   return text.replace(label, '').replace(/^[\s\p{Cf}"'`“]+|[\s\p{Cf}"'`”,;]+$/gu, '');
 }
 
-/**
- * Says why a value cannot be a credential, which is one short word of a token's characters (RFC 6750, section 2.1).
- * @returns the predicate of a sentence about the value
- */
+/** Says why a value cannot be a credential, which is short and has a bearer token's characters (RFC 6750, section 2.1). */
 function findFlaw(value: string) {
   if (value.length > MAX_LENGTH) return 'is too long';
   const [char] = /[^\w.~+/=-]|=(?=[^=])/u.exec(value) ?? [];
@@ -173,7 +170,7 @@ function serverFor({ host, isHostFromEnv, file }: Settings): Server {
   const isZoom = protocol === 'https:' && /(^|\.)(zoom\.us|zoomgov\.com)$/.test(hostname);
   const isLocal = /^https?:$/.test(protocol) && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
   const problem = `ZOOM_HOST in ${isHostFromEnv ? 'the environment' : file} is "${host}", which is not allowed.`;
-  // Don't let the dotenv file, which may belong to a cloned repository, choose this machine.
+  // Don't let the dotenv file, which may belong to a cloned repository, redirect the request.
   if (!isZoom && !(isLocal && isHostFromEnv))
     throw new Failure(2, problem, 'Set it to zoom.us or zoomgov.com, or unset it.');
   const marketplace = `https://marketplace.${hostname.endsWith('zoomgov.com') ? 'zoomgov.com' : 'zoom.us'}/`;
@@ -220,7 +217,6 @@ async function getToken(settings: Settings, server: Server) {
   }
 }
 
-/** Returns all credentials, prompting for those that are missing. */
 async function promptForMissing({ credentials, file }: Settings, { marketplace }: Server) {
   const missing = NAMES.filter((name) => !credentials[name]);
   if (!missing.length) return credentials;
@@ -239,9 +235,9 @@ async function promptAgain(rejection: Rejection, current: Credentials, { fromEnv
   if (fromEnv.length) advice.push(`The environment sets ${fromEnv.join(', ')}. Change or unset what is wrong there.`);
   if (!names.length || !canPrompt()) throw rejection;
   advice.push('At each prompt, press Enter to keep the value, or enter another.');
-  const news = advice.filter((line) => !shown.includes(line));
-  shown.push(...news);
-  const credentials = await promptFor(names, current, [rejection.message, ...news]);
+  const newAdvice = advice.filter((line) => !shown.includes(line));
+  shown.push(...newAdvice);
+  const credentials = await promptFor(names, current, [rejection.message, ...newAdvice]);
   if (isDeepStrictEqual(credentials, current)) throw new Failure(1, 'Nothing changed, so s2s did not try again.');
   return credentials;
 }
@@ -274,7 +270,7 @@ async function promptFor(names: Name[], current: Credentials, lines: string[]) {
   return { ...current, ...answers };
 }
 
-/** Returns the question for a credential. Shows only what may be an ID: one word of up to 24 characters. */
+/** Returns the question for a credential. Masks what cannot be an ID: a flawed value, and one longer than Zoom's 22. */
 function questionFor(name: Name, initial: string) {
   const format = (text: string) => cleanValue(name, text);
   const validate = (text: string) => {
@@ -285,7 +281,8 @@ function questionFor(name: Name, initial: string) {
   const mask = (text: string) => (mayBeId(format(text)) ? text : '*'.repeat(text.length));
   function onRender(this: TextPrompt) {
     if (this.firstRender) extendPrompt(this, mask);
-    // prompts keeps `error` at the next key, and `cursorOffset` at Ctrl-A and Ctrl-E. At a current value, `cursor` is 1.
+    // prompts clears only `red` at the next key, and keeps `cursorOffset` at Ctrl-A and Ctrl-E. While the current value is
+    // shown, `cursor` is 1.
     Object.assign(this, { error: this.red, cursorOffset: Math.min(0, this.cursor - this.value.length) });
   }
   return { type: 'text' as const, name, message: name, initial, format, validate, onRender };
@@ -305,7 +302,7 @@ function extendPrompt(prompt: TextPrompt, mask: (text: string) => string) {
   // A Tab may follow a label. prompts calls next() at a Tab, and _() for text.
   const next = () => prompt.value && onText(' ');
   Object.assign(prompt, { home: prompt.first, end: prompt.last, next, _: onText, transform: { render: mask } });
-  prompt.value = ''; // This masks the current value.
+  prompt.value = ''; // This setter renders the current value, now masked.
 }
 
 /** Saves typed credentials, or says why not. Works synchronously: no signal cuts it short. */
@@ -366,7 +363,7 @@ function replaceFile(path: string, bytes: Buffer, old: fs.Stats) {
     fs.chmodSync(temporary, old.mode);
     fs.renameSync(temporary, path);
   } catch (error) {
-    fs.rmSync(temporary, { force: true, maxRetries: 5 }); // A virus scanner may hold it.
+    fs.rmSync(temporary, { force: true, recursive: true, maxRetries: 5 }); // A virus scanner may hold it.
     // On a full disk, overwriting would lose the old text.
     if (/^E(NOSPC|DQUOT)$/.test((error as NodeJS.ErrnoException).code ?? '')) throw error;
     fs.writeFileSync(path, bytes, { flag: 'r+' }); // Unlike 'w', does not empty it first.
@@ -405,7 +402,7 @@ async function send(server: Server, credentials: Credentials) {
     setTimeout(() => controller.abort(), 15_000),
   ];
   try {
-    const { request: createRequest } = endpoint.protocol === 'http:' ? await import('node:http') : https;
+    const { request: createRequest } = endpoint.protocol === 'http:' ? http : https;
     const request = createRequest(endpoint, options).once('finish', onSent);
     request.on('error', () => {}); // once(), below, reports it.
     request.end(String(new URLSearchParams({ grant_type: 'account_credentials', account_id })));
@@ -413,7 +410,7 @@ async function send(server: Server, credentials: Credentials) {
     const [response] = (await once(request, 'response', { signal })) as [IncomingMessage];
     let body = '';
     for await (const chunk of response.setEncoding('utf8')) if ((body += chunk).length > 2 ** 20) break;
-    signal.throwIfAborted(); // Without a length, Node treats an aborted body as complete.
+    signal.throwIfAborted(); // Without a Content-Length, Node treats an aborted body as complete.
     return { response, body };
   } catch (error) {
     if (signal.aborted) throw new TemporaryFailure(1, `${endpoint.host} did not respond within 15 seconds.`, hint);
@@ -435,7 +432,7 @@ const CERTIFICATE_ADVICE: [code: RegExp, advice: string][] = [
 
 function connectionFailure(error: unknown, { endpoint, hint }: Server) {
   const { code, statusCode } = error as { code?: string; statusCode?: number };
-  if (!code) throw error; // This is a bug: show its stack.
+  if (!code) return error; // This is a bug: show its stack.
   const problem = `Cannot reach ${endpoint.host} (${code}${statusCode ? `, status ${statusCode}` : ''}).`;
   if (statusCode === 407) return new Failure(1, problem, 'The proxy requires a valid user name and password.', hint);
   // Like `curl --retry`, don't retry after a refused connection.
@@ -445,15 +442,14 @@ function connectionFailure(error: unknown, { endpoint, hint }: Server) {
   return new Failure(1, problem, ...(advice ? [advice, 'Your credentials were not sent.'] : [hint]));
 }
 
-/** What a rejection means, by Zoom's texts or error code. "at <website>." follows. */
+/** What a rejection means, by Zoom's texts or error code. interpret() adds where. */
 const REJECTIONS: [words: RegExp, explanation: string][] = [
-  [/by admin|\b4738\b/i, 'An administrator has disabled the app. Ask one to enable it'],
-  [/\bowner\b|\b4735\b/i, 'The owner of the app no longer exists. Assign a new one'],
+  [/by admin|\b4738\b/i, 'An administrator has disabled the app. Ask an administrator to enable it'],
+  [/\bowner\b|\b4735\b/i, 'The owner of the app no longer exists. Assign a new owner'],
   [/disabled|\b4717\b/i, 'The app with this ZOOM_CLIENT_ID is disabled. Activate it'],
   [/grant.type|\b4705\b/i, 'The app is not a Server-to-Server OAuth app, or it is not activated. Check both'],
   [/client|\b470[246]\b/i, 'ZOOM_CLIENT_ID and ZOOM_CLIENT_SECRET do not match. Compare both with App Credentials'],
   [/^(bad |invalid_)request/i, 'ZOOM_ACCOUNT_ID is most likely wrong. Compare it with App Credentials'],
-  [/^/, 'Zoom does not say which value is wrong. Compare all three with App Credentials'],
 ];
 
 /** Returns the token response, or throws a Failure that explains any other response. */
@@ -477,7 +473,8 @@ function interpret(response: IncomingMessage, body: string, server: Server, cred
     throw Object.assign(new TemporaryFailure(1, problem, ...details, `Try again in ${wait}.`), { retryAfter: seconds });
   }
   if (status >= 400 && texts.length) {
-    const [, explanation] = REJECTIONS.find(([pattern]) => pattern.test(texts.join(' ')))!;
+    const unknown = 'Zoom does not say which value is wrong. Compare all three with App Credentials';
+    const [, explanation = unknown] = REJECTIONS.find(([pattern]) => pattern.test(texts.join(' '))) ?? [];
     const advice = `${explanation} at ${server.marketplace}.`;
     throw new Rejection(1, `Zoom rejected the request: ${answer}.`, ...details, advice);
   }
@@ -485,7 +482,7 @@ function interpret(response: IncomingMessage, body: string, server: Server, cred
   throw new Failure(1, problem, ...details, `${suspects} Open ${origin}/ in a browser, or try another network.`);
 }
 
-/** Parses JSON. Whatever is not an object has no fields. */
+/** Parses JSON. What is not an object has no fields. */
 function parseJson(text: string): Record<string, unknown> {
   try {
     return Object(JSON.parse(text));
@@ -552,9 +549,9 @@ function copyViaTerminal(token: string, isCopied: boolean) {
   const { STY, TERM = '', TMUX } = env;
   // Always use tmux: the user may have attached from another machine. `-w` (tmux 3.2 or later) sends OSC 52.
   const load = ['load-buffer', '-b', 's2s', '-w', '-'];
-  const isInTmux = TMUX && spawnSync('tmux', load, { input: token, timeout: 5_000 }).status === 0;
-  if (isCopied) return `Copied to the clipboard${isInTmux ? ' and tmux buffer s2s' : ''}.`;
-  if (isInTmux) return 'Sent to tmux (buffer s2s) and your terminal.';
+  const sentToTmux = TMUX && spawnSync('tmux', load, { input: token, timeout: 5_000 }).status === 0;
+  if (isCopied) return `Copied to the clipboard${sentToTmux ? ' and tmux buffer s2s' : ''}.`;
+  if (sentToTmux) return 'Sent to tmux (buffer s2s) and your terminal.';
   // GNU screen prints a long OSC 52 sequence.
   const lacksOsc52 = !stderr.isTTY || STY || TERM === 'dumb' || (!TMUX && TERM.startsWith('screen'));
   if (lacksOsc52) return 'No clipboard, so the token was only printed.';

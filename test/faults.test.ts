@@ -19,8 +19,8 @@ const CLIENT = 'ZOOM_CLIENT_ID and ZOOM_CLIENT_SECRET do not match. Compare both
 const ACCOUNT_ID = 'ZOOM_ACCOUNT_ID is most likely wrong. Compare it with App Credentials';
 const TYPE = 'The app is not a Server-to-Server OAuth app, or it is not activated. Check both';
 const DISABLED = 'The app with this ZOOM_CLIENT_ID is disabled. Activate it';
-const OWNER = 'The owner of the app no longer exists. Assign a new one';
-const ADMIN = 'An administrator has disabled the app. Ask one to enable it';
+const OWNER = 'The owner of the app no longer exists. Assign a new owner';
+const ADMIN = 'An administrator has disabled the app. Ask an administrator to enable it';
 const UNKNOWN = 'Zoom does not say which value is wrong. Compare all three with App Credentials';
 
 /** Expects the end of a run whose credentials, all of them from the environment, Zoom rejected. */

@@ -199,7 +199,8 @@ const file = fc
     fc.constantFrom('\n', '\r\n'),
     fc.boolean(),
   )
-  .map(([mark, lines, newline, endsLast]) => mark + lines.join(newline) + (endsLast ? newline : ''));
+  .map(([mark, lines, newline, endsLast]) => mark + lines.join(newline) + (endsLast ? newline : ''))
+  .filter((text) => !/LABEL:\s+(BACK|MULTI)/.test(text)); // There, the second line of a value is a setting.
 const values = fc.tuple(...NAMES.map(() => fc.stringMatching(/^NEW[\w.~+/-]{8,24}={0,2}$/)));
 
 const parseLatin1 = (text: string) => ({ ...parse(Buffer.from(text, 'latin1')) });
@@ -230,7 +231,7 @@ it(`changes only the values of credentials in .env (${SEED})`, inTerminal, () =>
 
       const after = readFileSync(join(cwd, '.env'), 'latin1');
       const cannotSave = /Cannot save (ZOOM_\w+,? ?)+ in \.env: dotenv would read back something else\. /;
-      if (/LABEL:\r?\n$/.test(before) && after === before) return assert.match(terminal.words, cannotSave);
+      if (/LABEL:\s*$/.test(before) && after === before) return assert.match(terminal.words, cannotSave);
       assert.deepEqual(parseLatin1(after), { ...settings, ...Object.fromEntries(saved) });
       const kept = withoutValues(before);
       const left = withoutValues(after, ...values);
