@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * main() tells the story, and the functions follow in the order of use. Expected errors are Failures, reported at the end
- * of the file. The result goes to stdout, everything else to stderr.
+ * main() tells the story, and the functions follow in the order of use. Expected errors are Failures, reported at the
+ * end of the file. The result goes to stdout, everything else to stderr.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -33,7 +33,7 @@ Credentials, from the environment or from .env (where s2s saves what you type):
 Other variables:
   ZOOM_HOST        zoomgov.com for Zoom for Government (also in .env)
   DOTENV_PATH      a file to use instead of .env
-  HTTPS_PROXY      an HTTP proxy, not used for the hosts in NO_PROXY
+  HTTPS_PROXY      an HTTP proxy; hosts in NO_PROXY bypass it
 
 Exit codes: 1 failure, 2 invalid flag or setting, 130 cancelled, 143 terminated
 `;
@@ -67,7 +67,7 @@ class Failure extends Error {
   }
 }
 
-/** A signal, which also ends the process. */
+/** A signal that ends s2s. */
 class Interruption extends Failure {}
 
 /** Zoom's rejection. getToken() prompts again. */
@@ -89,7 +89,7 @@ type Credentials = Record<Name, string>;
 type Settings = { credentials: Credentials; fromEnv: Name[]; host: string; isHostFromEnv: boolean; file: string };
 
 /** The token endpoint, a proxy's agent, what to check if the request fails, the app's website, and a callback. */
-type Server = { endpoint: URL; agent?: https.Agent; hint: string; marketplace: string; onSent: () => void };
+type Server = { endpoint: URL; agent?: https.Agent; hint: string; marketplace: string; onSent?: () => void };
 
 type TokenResponse = Record<string, unknown> & { access_token: string };
 
@@ -103,7 +103,8 @@ function readFlags() {
     if (values.token && values.json) throw new Error('--token and --json cannot be used together');
     return values;
   } catch (error) {
-    throw new Failure(2, `${(error as Error).message.split('. ')[0]}. For help, use --help.`);
+    const [problem] = (error as Error).message.split('. '); // Drop the remedy of parseArgs().
+    throw new Failure(2, `${problem}. For help, use --help.`);
   }
 }
 
@@ -143,8 +144,8 @@ async function readDotenv(file: string) {
 const MAX_LENGTH = 200;
 
 /**
- * Strips what may surround a credential: white space, invisible characters, quotes, a comma or semicolon at the end, and
- * a label, as in `export ZOOM_CLIENT_ID=…`, `"client_id": "…"`, and `Client ID: …`.
+ * Strips what may surround a credential: white space, invisible characters, quotes, a comma or semicolon at the end,
+ * and a label, as in `export ZOOM_CLIENT_ID=…`, `"client_id": "…"`, and `Client ID: …`.
  */
 function cleanValue(name: Name, text = '') {
   if (text.length > MAX_LENGTH) return text; // findFlaw() refuses it.
@@ -153,7 +154,7 @@ function cleanValue(name: Name, text = '') {
   return text.replace(label, '').replace(/^[\s\p{Cf}"'`“]+|[\s\p{Cf}"'`”,;]+$/gu, '');
 }
 
-/** Says why a value cannot be a credential, which is short and has a bearer token's characters (RFC 6750, section 2.1). */
+/** Says why a value cannot be a credential, which is a short string of token characters (RFC 6750, section 2.1). */
 function findFlaw(value: string) {
   if (value.length > MAX_LENGTH) return 'is too long';
   const [char] = /[^\w.~+/=-]|=(?=[^=])/u.exec(value) ?? [];
@@ -174,7 +175,7 @@ function serverFor({ host, isHostFromEnv, file }: Settings): Server {
   if (!isZoom && !(isLocal && isHostFromEnv))
     throw new Failure(2, problem, 'Set it to zoom.us or zoomgov.com, or unset it.');
   const marketplace = `https://marketplace.${hostname.endsWith('zoomgov.com') ? 'zoomgov.com' : 'zoom.us'}/`;
-  return { endpoint: new URL('/oauth/token', text), marketplace, onSent: () => {}, ...routeFor(isZoom) };
+  return { endpoint: new URL('/oauth/token', text), marketplace, ...routeFor(isZoom) };
 }
 
 /** Returns how to connect: directly, or through a proxy. */
@@ -204,7 +205,7 @@ async function getToken(settings: Settings, server: Server) {
   let credentials = await promptForMissing(settings, server);
   const shown: string[] = [];
   for (;;) {
-    // A signal also ends main(). Let it end this wait, so that what was typed is saved.
+    // On a signal, stop waiting here, too, so that what was typed is saved.
     const attempt = Promise.race([requestToken(server, credentials), interrupted]);
     const outcome = await attempt.catch((error: Error) => error);
     if (outcome instanceof Rejection) {
@@ -220,12 +221,13 @@ async function getToken(settings: Settings, server: Server) {
 async function promptForMissing({ credentials, file }: Settings, { marketplace }: Server) {
   const missing = NAMES.filter((name) => !credentials[name]);
   if (!missing.length) return credentials;
-  const lines = [`Not set in the environment or in ${resolve(file)}:`, missing.join(', ')] as const;
+  const problem = `Not set in the environment or in ${resolve(file)}:`;
+  const names = missing.join(', ');
   const remedy = 'Set what is missing. s2s prompts only in a terminal (stdin and stderr), without CI or TERM=dumb.';
-  if (!canPrompt()) throw new Failure(2, ...lines, remedy);
+  if (!canPrompt()) throw new Failure(2, problem, names, remedy);
   const page = `${marketplace} under Developer (or Manage) > Created apps > your app > App Credentials`;
   const hint = missing.length > 1 ? ['You can paste them all at once, in order, one per line.'] : [];
-  return promptFor(missing, credentials, [...lines, `Find what is missing at ${page}.`, ...hint]);
+  return promptFor(missing, credentials, [problem, names, `Find what is missing at ${page}.`, ...hint]);
 }
 
 /** Prompts for all credentials that the environment does not set. Does not repeat advice that was `shown`. */
@@ -237,9 +239,7 @@ async function promptAgain(rejection: Rejection, current: Credentials, { fromEnv
   advice.push('At each prompt, press Enter to keep the value, or enter another.');
   const newAdvice = advice.filter((line) => !shown.includes(line));
   shown.push(...newAdvice);
-  const credentials = await promptFor(names, current, [rejection.message, ...newAdvice]);
-  if (isDeepStrictEqual(credentials, current)) throw new Failure(1, 'Nothing changed, so s2s did not try again.');
-  return credentials;
+  return promptFor(names, current, [rejection.message, ...newAdvice]);
 }
 
 function canPrompt() {
@@ -281,8 +281,8 @@ function questionFor(name: Name, initial: string) {
   const mask = (text: string) => (mayBeId(format(text)) ? text : '*'.repeat(text.length));
   function onRender(this: TextPrompt) {
     if (this.firstRender) extendPrompt(this, mask);
-    // prompts clears only `red` at the next key, and keeps `cursorOffset` at Ctrl-A and Ctrl-E. While the current value is
-    // shown, `cursor` is 1.
+    // prompts clears only `red` at the next key, and keeps `cursorOffset` at Ctrl-A and Ctrl-E. While the current value
+    // is shown, `cursor` is 1.
     Object.assign(this, { error: this.red, cursorOffset: Math.min(0, this.cursor - this.value.length) });
   }
   return { type: 'text' as const, name, message: name, initial, format, validate, onRender };
@@ -299,7 +299,7 @@ function extendPrompt(prompt: TextPrompt, mask: (text: string) => string) {
     if (ctrl && /^[uw]$/.test(name)) Object.assign(prompt, { red: false }).reset();
     else if (/^\P{Cc}+$/u.test(text) && prompt.value.length <= MAX_LENGTH) insert(text);
   };
-  // A Tab may follow a label. prompts calls next() at a Tab, and _() for text.
+  // A Tab becomes a space, so that two values don't run together. prompts calls next() at a Tab, and _() for text.
   const next = () => prompt.value && onText(' ');
   Object.assign(prompt, { home: prompt.first, end: prompt.last, next, _: onText, transform: { render: mask } });
   prompt.value = ''; // This setter renders the current value, now masked.
@@ -337,10 +337,11 @@ function updateFile(file: string, names: Name[], credentials: Credentials) {
 }
 
 /**
- * Sets a value in the text of a dotenv file. Replaces the last one of this name or, if dotenv would not read that back as
- * only this change, appends a line. A credential needs no quotes.
+ * Sets a value in the text of a dotenv file. Replaces the last one of this name or, if dotenv would not read that back
+ * as only this change, appends a line. A credential needs no quotes.
  */
 function withValue(text: string, name: Name, value: string) {
+  // [^]* skips to the last line of the name.
   const start = String.raw`([^]*^(?:\xef\xbb\xbf)?[ \t]*(?:export[ \t]+)?${name}[ \t]*[=:](?:[ \t]*(?=[^\s#]))?)`;
   const line = new RegExp(String.raw`${start}(?:"[^"\n]*"|'[^'\n]*'|[^\s#]*)`, 'my');
   const newline = text.includes('\r\n') ? '\r\n' : '\n';
@@ -403,8 +404,8 @@ async function send(server: Server, credentials: Credentials) {
   ];
   try {
     const { request: createRequest } = endpoint.protocol === 'http:' ? http : https;
-    const request = createRequest(endpoint, options).once('finish', onSent);
-    request.on('error', () => {}); // once(), below, reports it.
+    const request = createRequest(endpoint, options).once('finish', () => onSent?.());
+    request.on('error', () => {}); // once() or the body reports it.
     request.end(String(new URLSearchParams({ grant_type: 'account_credentials', account_id })));
     // Give once() the signal, too: the request ignores it while a proxy opens a tunnel (Node 22 to 26).
     const [response] = (await once(request, 'response', { signal })) as [IncomingMessage];
@@ -423,7 +424,7 @@ async function send(server: Server, credentials: Credentials) {
 /** What to do about a certificate, by error code. */
 const CERTIFICATE_ADVICE: [code: RegExp, advice: string][] = [
   [/EXPIRED|NOT_YET_VALID/, 'Its certificate is not valid now. Check the date and time of this computer.'],
-  [/ALTNAME/, 'Its certificate is for another host, such as a captive portal. Try another network.'],
+  [/ALTNAME/, 'Its certificate belongs to another host, perhaps a captive portal. Try another network.'],
   [
     /^(CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)_/,
     'Its certificate is not trusted. If your company inspects TLS, set NODE_USE_SYSTEM_CA=1 or NODE_EXTRA_CA_CERTS.',
@@ -510,7 +511,7 @@ function expiryOf({ expires_in }: TokenResponse) {
   return seconds > 0 && seconds < 1e9 ? new Date(Date.now() + seconds * 1000) : undefined;
 }
 
-/** Prints the token and its scopes, line for line like Zoom's s2s.js ("Oauth" included), then says how it was copied. */
+/** Prints the token and its scopes, line for line like Zoom's s2s.js ("Oauth" included), then how it was copied. */
 async function present(response: TokenResponse, { marketplace }: Server, isCopied: boolean) {
   const { access_token: token, scope } = response;
   const words = [scope].flat().join(' '); // Accepts a list, or nothing.
@@ -544,7 +545,7 @@ async function copy(token: string) {
   return !problem;
 }
 
-/** Copies the token through tmux or the terminal. Returns what was done, or what is left to do. */
+/** Copies the token through tmux or the terminal. Returns how it was copied. */
 function copyViaTerminal(token: string, isCopied: boolean) {
   const { STY, TERM = '', TMUX } = env;
   // Always use tmux: the user may have attached from another machine. `-w` (tmux 3.2 or later) sends OSC 52.
@@ -585,9 +586,9 @@ const interrupted = new Promise<never>((_, reject) => {
 });
 const failure = await Promise.race([main(), interrupted]).catch(async (error: unknown) => {
   if (!(error instanceof Failure)) throw error;
-  await sleep(0); // Let getToken() save first.
   // Start a new line after a prompt or the terminal's ^C.
   if (error instanceof Interruption && stderr.isTTY) stderr.write('\n');
+  await sleep(0); // Let getToken() save first.
   say(error.message, ...error.advice);
   return error;
 });

@@ -20,7 +20,7 @@ const notSaved = (reason: string) => `Cannot save ZOOM_ACCOUNT_ID in .env: ${rea
 // Begin with a longer file, so that nothing of it may stay behind the new text.
 const BEFORE = `KEEP=1\nZOOM_ACCOUNT_ID="${' '.repeat(99)}"\n`;
 const AFTER = `KEEP=1\n${LINE}`;
-const inMount = { skip: inTerminal.skip || skipWithout(`${UNSHARE.join(' ')} mount -t tmpfs tmpfs .`) };
+const skipWithoutMount = inTerminal.skip || skipWithout(`${UNSHARE.join(' ')} mount -t tmpfs tmpfs .`);
 const withCtrlC = await inTerminalWithCtrlC();
 
 /** Returns an environment in which a function of node:fs fails for the temporary file, which must be private. */
@@ -197,38 +197,41 @@ describe('the script', { concurrency: 4 }, () => {
       assert.equal(fs.statSync(join(cwd, '.env')).ino, ino);
     });
 
-  const full = 'mount -t tmpfs -o size=4k tmpfs . && cd "$PWD" && ! head -c 9999 /dev/zero > fill';
-  for (const { name, mount, reason, left = '.env other ' } of [
-    { name: 'is read-only', mount: 'mount -t tmpfs -o ro tmpfs .', reason: 'read-only file system', left: '' },
-    { name: 'is full', mount: full, reason: 'no space left on device', left: '.env fill ' },
-    { name: 'has a mount point as .env', mount: 'mount --bind other .env' },
-  ])
-    it(`${reason ? 'says why it does not save' : 'saves in place'} if the folder ${name}`, inMount, async () => {
-      const cwd = folder({ '.env': '', other: BEFORE });
-      const command = [...UNSHARE, 'bash', '-c', `${mount} && cd "$PWD" && ${S2S_QUOTED}; ls -A`];
-      const { words } = await typeIn(cwd, {}, command);
-      assert.ok(words.includes(reason ? notSaved(reason) : SAVED.trim()), words);
-      assert.ok(words.endsWith(`, in 60 minutes. ${left}`), words);
-      assert.equal(fs.readFileSync(join(cwd, 'other'), 'utf8'), reason ? BEFORE : AFTER);
-    });
+  describe('with a mount', { concurrency: 3, skip: skipWithoutMount }, () => {
+    const full = 'mount -t tmpfs -o size=4k tmpfs . && cd "$PWD" && ! head -c 9999 /dev/zero > fill';
+    for (const { name, mount, reason, left = '.env other ' } of [
+      { name: 'is read-only', mount: 'mount -t tmpfs -o ro tmpfs .', reason: 'read-only file system', left: '' },
+      { name: 'is full', mount: full, reason: 'no space left on device', left: '.env fill ' },
+      { name: 'has a mount point as .env', mount: 'mount --bind other .env' },
+    ])
+      it(`${reason ? 'says why it does not save' : 'saves in place'} if the folder ${name}`, async () => {
+        const cwd = folder({ '.env': '', other: BEFORE });
+        const command = [...UNSHARE, 'bash', '-c', `${mount} && cd "$PWD" && ${S2S_QUOTED}; ls -A`];
+        const { words } = await typeIn(cwd, {}, command);
+        assert.ok(words.includes(reason ? notSaved(reason) : SAVED.trim()), words);
+        assert.ok(words.endsWith(`, in 60 minutes. ${left}`), words);
+        assert.equal(fs.readFileSync(join(cwd, 'other'), 'utf8'), reason ? BEFORE : AFTER);
+      });
+  });
 
-  const skipWithoutGit = inTerminal.skip || skipWithout('git --version');
-  for (const { name, file = '.env', ignored = '', warns, isRepository = true, command, skip } of [
-    { name: 'does not ignore .env', warns: true },
-    { name: 'does not ignore a file in another folder', file: join('a', 'b.env'), ignored: '.env', warns: true },
-    { name: 'ignores .env', ignored: '.env' },
-    { name: 'ignores a file in another folder', file: join('a', '.env'), ignored: 'a/*' },
-    { name: 'has no repository here', isRepository: false },
-    { name: 'is not installed', command: ['env', 'PATH=none', ...S2S_WITHOUT_TSX], skip: isWindows && 'needs env' },
-  ])
-    it(`${warns ? 'warns' : 'does not warn'} if Git ${name}`, { skip: skipWithoutGit || (skip ?? false) }, async () => {
-      const cwd = folder({ '.gitignore': ignored });
-      fs.mkdirSync(join(cwd, 'a'));
-      if (isRepository) execFileSync('git', ['init', '--quiet'], { cwd });
-      const { words } = await typeIn(cwd, { DOTENV_PATH: file }, command);
-      const note = `Git does not ignore ${file}. Add it to .gitignore, so that the secret is not committed. `;
-      assert.ok(words.includes(`Saved ZOOM_ACCOUNT_ID in ${file}. ${warns ? note : ''}Zoom Server`), words);
-    });
+  describe('after saving', { concurrency: 4, skip: inTerminal.skip || skipWithout('git --version') }, () => {
+    for (const { name, file = '.env', ignored = '', warns, isRepository = true, command, skip = false } of [
+      { name: 'does not ignore .env', warns: true },
+      { name: 'does not ignore a file in another folder', file: join('a', 'b.env'), ignored: '.env', warns: true },
+      { name: 'ignores .env', ignored: '.env' },
+      { name: 'ignores a file in another folder', file: join('a', '.env'), ignored: 'a/*' },
+      { name: 'has no repository here', isRepository: false },
+      { name: 'is not installed', command: ['env', 'PATH=none', ...S2S_WITHOUT_TSX], skip: isWindows && 'needs env' },
+    ])
+      it(`${warns ? 'warns' : 'does not warn'} if Git ${name}`, { skip }, async () => {
+        const cwd = folder({ '.gitignore': ignored });
+        fs.mkdirSync(join(cwd, 'a'));
+        if (isRepository) execFileSync('git', ['init', '--quiet'], { cwd });
+        const { words } = await typeIn(cwd, { DOTENV_PATH: file }, command);
+        const note = `Git does not ignore ${file}. Add it to .gitignore, so that the secret is not committed. `;
+        assert.ok(words.includes(`Saved ZOOM_ACCOUNT_ID in ${file}. ${warns ? note : ''}Zoom Server`), words);
+      });
+  });
 
   it('gets a token even if .env is a folder', inTerminal, async () => {
     const cwd = folder();

@@ -121,7 +121,7 @@ describe('the script', { concurrency: 4 }, () => {
   const early = () => ({ notBeforeDate: days(2), notAfterDate: days(9) });
   const signed = async () => ({ ca: await createCertificate('ca.company.example') });
   const wrongTime = 'Its certificate is not valid now. Check the date and time of this computer.';
-  const wrongHost = 'Its certificate is for another host, such as a captive portal. Try another network.';
+  const wrongHost = 'Its certificate belongs to another host, perhaps a captive portal. Try another network.';
   const untrusted =
     'Its certificate is not trusted. If your company inspects TLS, set NODE_USE_SYSTEM_CA=1 or NODE_EXTRA_CA_CERTS.';
   for (const { code, advice, host = 'localhost', options = () => ({}) } of [
