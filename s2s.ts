@@ -70,7 +70,7 @@ class Failure extends Error {
 /** A signal that ends s2s. */
 class Interruption extends Failure {}
 
-/** Zoom's rejection. getToken() prompts again. */
+/** Zoom rejected the request. getToken() prompts again. */
 class Rejection extends Failure {}
 
 /** Another attempt may succeed. */
@@ -140,7 +140,7 @@ async function readDotenv(file: string) {
   return parse(bytes);
 }
 
-/** The maximum length of a credential and its label. Zoom's IDs have 22 characters, secrets 32. */
+/** The maximum length of a credential, including its label. Zoom's IDs have 22 characters, secrets 32. */
 const MAX_LENGTH = 200;
 
 /**
@@ -157,7 +157,7 @@ function cleanValue(name: Name, text = '') {
 /** Says why a value cannot be a credential, which is a short string of token characters (RFC 6750, section 2.1). */
 function findFlaw(value: string) {
   if (value.length > MAX_LENGTH) return 'is too long';
-  const [char] = /[^\w.~+/=-]|=(?=[^=])/u.exec(value) ?? [];
+  const [char] = /[^\w.~+/=-]|=(?=[^=])/u.exec(value) ?? []; // "=" may stand only at the end.
   if (char === undefined) return undefined;
   const codePoint = char.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0');
   const what = char === ' ' ? 'a space' : /[!-~]/.test(char) ? `"${char}"` : `U+${codePoint}`;
@@ -337,7 +337,7 @@ function updateFile(file: string, names: Name[], credentials: Credentials) {
 }
 
 /**
- * Sets a value in the text of a dotenv file. Replaces the last one of this name or, if dotenv would not read that back
+ * Sets a value in the text of a dotenv file. Replaces the last assignment or, if dotenv would not read that back
  * as only this change, appends a line. A credential needs no quotes.
  */
 function withValue(text: string, name: Name, value: string) {

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'dotenv';
-import { ACCOUNT, DOTENV, TOKEN_RESPONSE, respondLikeZoom, respondWith, sendJson } from './mock-zoom.ts';
+import { ACCOUNT, DOTENV, TOKEN_RESPONSE, respondLikeZoom, respondWith } from './mock-zoom.ts';
 import { S2S, S2S_WITHOUT_TSX, dotenv, expectRun, files, folder, run } from './script.ts';
 import { withCredentials, withoutAccountId } from './script.ts';
 import { ownMockZoom, sharedMockZoom } from './servers.ts';
@@ -139,9 +139,8 @@ describe('the script', { concurrency: 4 }, () => {
   });
 
   it('tries again with the same values if the answer is Enter at each prompt', inTerminal, async () => {
-    const { url } = await ownMockZoom((response, request, nth) =>
-      nth === 1 ? sendJson(response, 400, { reason: 'The app is disabled' }) : respondLikeZoom(response, request, nth),
-    );
+    const reject = respondWith(400, { reason: 'The app is disabled' });
+    const { url } = await ownMockZoom((...args) => (args[2] === 1 ? reject(...args) : respondLikeZoom(...args)));
     const cwd = folder();
     const terminal = new Terminal({ env: { ZOOM_HOST: url }, cwd });
     await terminal.answer('ZOOM_ACCOUNT_ID', lines);
