@@ -122,7 +122,7 @@ export class Terminal {
       const found = find();
       if (found !== undefined) return found;
       if (signal.aborted || REPORT.test(this.#output))
-        throw new Error(`Did not find ${description} in ${JSON.stringify(this.screen)}`);
+        throw new Error(`Did not find ${description} on this display:\n${this.display}`);
       await once(this.#events, 'data', { signal }).catch(() => {});
     }
   }
@@ -189,8 +189,8 @@ export async function session({ answers, code = 0, cwd = folder(), ...options }:
   const terminal = new Terminal({ cwd, ...options });
   for (const [name, value] of answers ? Object.entries(answers) : missing) await terminal.answer(name, `${value}\r`);
   const exitCode = await terminal.end();
-  const { screen, raw, words } = terminal;
-  assert.deepEqual({ code: exitCode, screen }, { code, screen });
+  const { display, screen, raw, words } = terminal;
+  assert.deepEqual({ code: exitCode, display }, { code, display });
   return { screen, raw, words, dotenv: dotenv(cwd) };
 }
 
