@@ -103,7 +103,7 @@ function readFlags() {
     if (values.token && values.json) throw new Error('--token and --json cannot be used together');
     return values;
   } catch (error) {
-    const [problem] = (error as Error).message.split('. '); // Drop the remedy of parseArgs().
+    const [problem] = (error as Error).message.split('. '); // Drop parseArgs()'s remedy.
     throw new Failure(2, `${problem}. For help, use --help.`);
   }
 }
@@ -341,7 +341,7 @@ function updateFile(file: string, names: Name[], credentials: Credentials) {
  * as only this change, appends a line. A credential needs no quotes.
  */
 function withValue(text: string, name: Name, value: string) {
-  // [^]* skips to the last line of the name.
+  // [^]* finds the last such line.
   const start = String.raw`([^]*^(?:\xef\xbb\xbf)?[ \t]*(?:export[ \t]+)?${name}[ \t]*[=:](?:[ \t]*(?=[^\s#]))?)`;
   const line = new RegExp(String.raw`${start}(?:"[^"\n]*"|'[^'\n]*'|[^\s#]*)`, 'my');
   const newline = text.includes('\r\n') ? '\r\n' : '\n';
@@ -552,10 +552,10 @@ function copyViaTerminal(token: string, isCopied: boolean) {
   const load = ['load-buffer', '-b', 's2s', '-w', '-'];
   const sentToTmux = TMUX && spawnSync('tmux', load, { input: token, timeout: 5_000 }).status === 0;
   if (isCopied) return `Copied to the clipboard${sentToTmux ? ' and tmux buffer s2s' : ''}.`;
-  if (sentToTmux) return 'Sent to tmux (buffer s2s) and your terminal.';
+  if (sentToTmux) return 'Copied to tmux buffer s2s and offered to your terminal.';
   // GNU screen prints a long OSC 52 sequence.
   const lacksOsc52 = !stderr.isTTY || STY || TERM === 'dumb' || (!TMUX && TERM.startsWith('screen'));
-  if (lacksOsc52) return 'No clipboard, so the token was only printed.';
+  if (lacksOsc52) return 'No clipboard is available, so the token was not copied.';
   stderr.write(`\x1b]52;c;${btoa(token)}\x07`);
   return 'Asked your terminal to copy the token.';
 }

@@ -21,7 +21,7 @@ const output = (copied: string, scopes = SCOPES) =>
   scopes.map((scope) => `${scope}\n`).join('');
 const COPIED = output(' copied to clipboard');
 const PRINTED = output('');
-const NO_CLIPBOARD = 'No clipboard, so the token was only printed.';
+const NO_CLIPBOARD = 'No clipboard is available, so the token was not copied.';
 /** Returns a pattern for this text on stderr, followed by the time when the token expires. */
 const expiring = (text: string) =>
   new RegExp(`^${text.replace(/[.()]/g, '\\$&')} Expires at \\d\\d:\\d\\d, in 60 minutes\\.\n$`);

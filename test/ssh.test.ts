@@ -14,14 +14,14 @@ import { inTerminal, redirecting, session } from './terminal.ts';
 const BASE64 = Buffer.from(TOKEN).toString('base64');
 const OSC52 = `\x1b]52;c;${BASE64}\x07`;
 const ASKED = 'Asked your terminal to copy the token. Expires at ';
-const NO_CLIPBOARD = 'No clipboard, so the token was only printed. Expires at ';
+const NO_CLIPBOARD = 'No clipboard is available, so the token was not copied. Expires at ';
 
 describe('the script in a terminal', { concurrency: 3, skip: inTerminal.skip }, () => {
   const zoom = sharedMockZoom();
 
   describe('in tmux', { skip: skipWithout('tmux -V') }, () => {
     const desktop = fakeClipboard('cat > /dev/null');
-    for (const { name, option = '', env = {}, message = 'Sent to tmux (buffer s2s) and your terminal.' } of [
+    for (const { name, option = '', env = {}, message = 'Copied to tmux buffer s2s and offered to your terminal.' } of [
       { name: 'tmux' },
       { name: 'tmux with set-clipboard on', option: 'set -s set-clipboard on' },
       { name: 'tmux with TERM=screen', option: 'set -g default-terminal screen' },
