@@ -103,7 +103,7 @@ function readFlags() {
     if (values.token && values.json) throw new Error('--token and --json cannot be used together');
     return values;
   } catch (error) {
-    const [problem] = (error as Error).message.split('. '); // Drop parseArgs()'s remedy.
+    const [problem] = (error as Error).message.split('. ');
     throw new Failure(2, `${problem}. For help, use --help.`);
   }
 }
@@ -341,7 +341,7 @@ function updateFile(file: string, names: Name[], credentials: Credentials) {
  * as only this change, appends a line. A credential needs no quotes.
  */
 function withValue(text: string, name: Name, value: string) {
-  // [^]* finds the last such line.
+  // [^]* finds the last one.
   const start = String.raw`([^]*^(?:\xef\xbb\xbf)?[ \t]*(?:export[ \t]+)?${name}[ \t]*[=:](?:[ \t]*(?=[^\s#]))?)`;
   const line = new RegExp(String.raw`${start}(?:"[^"\n]*"|'[^'\n]*'|[^\s#]*)`, 'my');
   const newline = text.includes('\r\n') ? '\r\n' : '\n';
@@ -390,7 +390,7 @@ async function requestToken(server: Server, credentials: Credentials) {
 
 /** Sends one token request (RFC 6749, section 4.4, with Zoom's grant type). Gives up after 15 seconds. */
 async function send(server: Server, credentials: Credentials) {
-  const { agent, endpoint, hint, onSent } = server;
+  const { agent = false, endpoint, hint, onSent } = server; // Don't reuse connections.
   const { ZOOM_ACCOUNT_ID: account_id, ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret } = credentials;
   const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
   const controller = new AbortController();

@@ -21,7 +21,6 @@ export function skipWithout(...commands: string[]): string | false {
 export const skipWithoutBash = skipWithout('bash --version');
 export const supportsProxies = process.allowedNodeEnvironmentFlags.has('--use-env-proxy');
 export const skipWithoutProxies = !supportsProxies && `Node ${process.version} does not support proxies`;
-
 export const skipWithoutTypeStripping =
   !process.features.typescript && `Node ${process.version} does not strip types by itself`;
 export const skipWithoutLinux = process.platform !== 'linux' && 'only Linux behaves like this';

@@ -7,7 +7,8 @@ import { describe, it } from 'node:test';
 import { parse } from 'dotenv';
 import fc from 'fast-check';
 import { ACCOUNT, DOTENV, type ReceivedRequest, TOKEN_RESPONSE, respondWith, sendJson } from './mock-zoom.ts';
-import { SEED, checkProperty, expectRun, files, folder, run, withCredentials, withoutAccountId } from './script.ts';
+import { type Env, SEED, checkProperty, expectRun, files, folder, preloading, run } from './script.ts';
+import { withCredentials, withoutAccountId } from './script.ts';
 import { ownMockZoom } from './servers.ts';
 import { POINTER, Terminal, inTerminal, session } from './terminal.ts';
 
@@ -18,13 +19,13 @@ const PLACES = inTerminal.skip ? SOURCES : ([...SOURCES, 'a prompt'] as const);
 const ADVICE = 'Correct it or, if it is a reference (op://…), run s2s through a tool such as op run.\n';
 
 /** Runs the script without a terminal, with credentials in one of the two places that it reads. */
-function runWith(source: (typeof SOURCES)[number], ZOOM_HOST: string, texts: Record<string, string>) {
-  if (source === 'the environment') return run({ env: { ...texts, ZOOM_HOST } });
+function runWith(source: (typeof SOURCES)[number], ZOOM_HOST: string, texts: Record<string, string>, env: Env = {}) {
+  if (source === 'the environment') return run({ env: { ...env, ...texts, ZOOM_HOST } });
   const lines = Object.entries(texts).map(([name, text]) => {
     const quote = ['`', "'", '"'].find((quote) => !text.includes(quote));
     return `${name}=${quote}${text}${quote}\n`;
   });
-  return run({ env: { ZOOM_HOST }, cwd: folder({ '.env': lines.join('') }) });
+  return run({ env: { ...env, ZOOM_HOST }, cwd: folder({ '.env': lines.join('') }) });
 }
 
 /** Returns what a server was sent: the account ID, the client ID, and the client secret. */
@@ -157,7 +158,8 @@ describe('the script', { concurrency: 4 }, () => {
     assert.deepEqual(requests.map(credentialsOf), [Object.values({ ...ACCOUNT, ZOOM_CLIENT_SECRET: 'x' })]);
   });
 
-  it('refuses long and huge values, without delay', async () => {
+  it('refuses long and huge values, within a second of computing', async () => {
+    const slow = "process.on('exit', () => process.cpuUsage().user > 1.5e6 && require('node:fs').writeSync(2, 'slow'))";
     for (const [source, text] of [
       [SOURCES[0], `client_id=${'a'.repeat(191)}`],
       [SOURCES[0], '"'.repeat(32_000)], // Windows limits a variable to 32,767 characters.
@@ -166,10 +168,9 @@ describe('the script', { concurrency: 4 }, () => {
       [SOURCES[1], `a${' '.repeat(120_000)}b`],
       [SOURCES[1], 'a'.repeat(2 ** 20)],
     ] as const) {
-      const result = await runWith(source, 'zoom.us', { ...ACCOUNT, ZOOM_CLIENT_ID: text });
+      const result = await runWith(source, 'zoom.us', { ...ACCOUNT, ZOOM_CLIENT_ID: text }, preloading(slow));
       const stderr = `ZOOM_CLIENT_ID in ${source} is too long, so it is not a credential.\n${ADVICE}`;
       expectRun(result, { code: 2, stdout: '', stderr });
-      assert.ok(result.ms < 15_000, `${result.ms} ms`); // Even if the machine is busy.
     }
   });
 });
