@@ -129,7 +129,7 @@ async function readSettings(): Promise<Settings> {
   return { credentials, fromEnv, host, isHostFromEnv: !!hostInEnv, file };
 }
 
-/** Treats a dotenv file that cannot be read as empty. */
+/** Returns nothing for a file that cannot be read. */
 async function readDotenv(file: string) {
   // Don't use readFileSync(): a named pipe may block it, and signals with it.
   const bytes = await fs.promises.readFile(file).catch((error: NodeJS.ErrnoException) => {
@@ -270,7 +270,7 @@ async function promptFor(names: Name[], current: Credentials, lines: string[]) {
   return { ...current, ...answers };
 }
 
-/** Returns the question for a credential. Masks what cannot be an ID: a flawed value, and one longer than Zoom's 22. */
+/** Returns the question for a credential. Masks what cannot be an ID, such as more than 24 characters (Zoom's IDs: 22). */
 function questionFor(name: Name, initial: string) {
   const format = (text: string) => cleanValue(name, text);
   const validate = (text: string) => {
@@ -421,7 +421,7 @@ async function send(server: Server, credentials: Credentials) {
   }
 }
 
-/** What to do about a certificate, by error code. */
+/** What to do about a bad certificate, by error code. */
 const CERTIFICATE_ADVICE: [code: RegExp, advice: string][] = [
   [/EXPIRED|NOT_YET_VALID/, 'Its certificate is not valid now. Check the date and time of this computer.'],
   [/ALTNAME/, 'Its certificate belongs to another host, perhaps a captive portal. Try another network.'],
@@ -514,7 +514,7 @@ function expiryOf({ expires_in }: TokenResponse) {
 /** Prints the token and its scopes, line for line like Zoom's s2s.js ("Oauth" included), then how it was copied. */
 async function present(response: TokenResponse, { marketplace }: Server, isCopied: boolean) {
   const { access_token: token, scope } = response;
-  const words = [scope].flat().join(' '); // Accepts a list, or nothing.
+  const words = [scope].flat().join(' '); // It may be a list, or missing.
   const scopes = words.split(/[\s\p{C}]+/u).filter(Boolean);
   const heading = `Zoom Server-to-Server Oauth token${isCopied ? ' copied to clipboard' : ''}:`;
   await print(['', heading, '-'.repeat(54), token, '', 'Scopes:', '-------', ...scopes, ''].join('\n'));
