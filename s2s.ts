@@ -70,6 +70,12 @@ class Failure extends Error {
 /** A signal that ends s2s. */
 class Interruption extends Failure {}
 
+/** Rejects on a signal. PID 1 of a container ignores signals without a handler. */
+const interrupted = new Promise<never>((_, reject) => {
+  process.once('SIGINT', () => reject(new Interruption(130, 'Cancelled.')));
+  process.once('SIGTERM', () => reject(new Interruption(143, 'Terminated.')));
+});
+
 /** Zoom rejected the request. getToken() prompts again. */
 class Rejection extends Failure {}
 
@@ -103,8 +109,8 @@ function readFlags() {
     if (values.token && values.json) throw new Error('--token and --json cannot be used together');
     return values;
   } catch (error) {
-    const [problem] = (error as Error).message.split('. ');
-    throw new Failure(2, `${problem}. For help, use --help.`);
+    // The second sentence of Node's message does not apply.
+    throw new Failure(2, `${(error as Error).message.split('. ')[0]}. For help, use --help.`);
   }
 }
 
@@ -140,7 +146,7 @@ async function readDotenv(file: string) {
   return parse(bytes);
 }
 
-/** The maximum length of a credential, including its label. Zoom's IDs have 22 characters, secrets 32. */
+/** The maximum length of a credential, including its label. Zoom's have up to 32 characters. */
 const MAX_LENGTH = 200;
 
 /**
@@ -170,10 +176,11 @@ function serverFor({ host, isHostFromEnv, file }: Settings): Server {
   const { protocol = '', hostname = '' } = URL.canParse(text) ? new URL(text) : {};
   const isZoom = protocol === 'https:' && /(^|\.)(zoom\.us|zoomgov\.com)$/.test(hostname);
   const isLocal = /^https?:$/.test(protocol) && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
-  const problem = `ZOOM_HOST in ${isHostFromEnv ? 'the environment' : file} is "${host}", which is not allowed.`;
   // Don't let the dotenv file, which may belong to a cloned repository, redirect the request.
-  if (!isZoom && !(isLocal && isHostFromEnv))
+  if (!isZoom && !(isLocal && isHostFromEnv)) {
+    const problem = `ZOOM_HOST in ${isHostFromEnv ? 'the environment' : file} is "${host}", which is not allowed.`;
     throw new Failure(2, problem, 'Set it to zoom.us or zoomgov.com, or unset it.');
+  }
   const marketplace = `https://marketplace.${hostname.endsWith('zoomgov.com') ? 'zoomgov.com' : 'zoom.us'}/`;
   return { endpoint: new URL('/oauth/token', text), marketplace, ...routeFor(isZoom) };
 }
@@ -186,36 +193,32 @@ function routeFor(isZoom: boolean): Pick<Server, 'agent' | 'hint'> {
   // Node added this flag with proxyEnv.
   if (!process.allowedNodeEnvironmentFlags.has('--use-env-proxy'))
     return { hint: `${variable} needs Node 22.21+ or 24.5+.` };
-  const text = env[variable]!.trim();
-  const NO_PROXY = (env['no_proxy'] || env['NO_PROXY'])?.trim().replace(/[\s,]+/g, ','); // Node splits only at commas.
+  const value = env[variable]!.trim();
+  const text = value.includes('://') ? value : `http://${value}`;
+  const { href = '', host = '' } = URL.canParse(text) ? new URL(text) : {};
   const format = 'http://user:password@host:port, with the password percent-encoded';
-  try {
-    const { href, host } = new URL(text.includes('://') ? text : `http://${text}`);
-    if (!/^https?:\/\/[^/?#]+\/$/.test(href)) throw new Error();
-    const hint = `Check ${variable} (${host}) and NO_PROXY. The format is ${format}.`;
-    return { agent: new https.Agent({ proxyEnv: { HTTPS_PROXY: href, NO_PROXY } }), hint };
-  } catch {
-    // Don't report the error, which may show the password.
+  // Don't repeat it: it may hold a password.
+  if (!/^https?:\/\/[^/?#]+\/$/.test(href))
     throw new Failure(2, `${variable} is not a valid proxy URL.`, `Set it to ${format}.`);
-  }
+  const NO_PROXY = (env['no_proxy'] || env['NO_PROXY'])?.trim().replace(/[\s,]+/g, ','); // Node splits only at commas.
+  const agent = new https.Agent({ proxyEnv: { HTTPS_PROXY: href, NO_PROXY } });
+  return { agent, hint: `Check ${variable} (${host}) and NO_PROXY. The format is ${format}.` };
 }
 
 /** Gets a token, prompting for credentials that are missing or rejected. Saves what Zoom does not reject. */
 async function getToken(settings: Settings, server: Server) {
   let credentials = await promptForMissing(settings, server);
   const shown: string[] = [];
-  for (;;) {
-    // On a signal, stop waiting here, too, so that what was typed is saved.
-    const attempt = Promise.race([requestToken(server, credentials), interrupted]);
-    const outcome = await attempt.catch((error: Error) => error);
-    if (outcome instanceof Rejection) {
-      credentials = await promptAgain(outcome, credentials, settings, shown);
-      continue;
-    }
-    save(credentials, settings);
-    if (outcome instanceof Error) throw outcome;
-    return outcome;
+  // Stop waiting on a signal, so that what was typed is saved.
+  const request = () => Promise.race([requestToken(server, credentials), interrupted]).catch((error: Error) => error);
+  let outcome = await request();
+  while (outcome instanceof Rejection) {
+    credentials = await promptAgain(outcome, credentials, settings, shown);
+    outcome = await request();
   }
+  save(credentials, settings);
+  if (outcome instanceof Error) throw outcome;
+  return outcome;
 }
 
 async function promptForMissing({ credentials, file }: Settings, { marketplace }: Server) {
@@ -243,7 +246,7 @@ async function promptAgain(rejection: Rejection, current: Credentials, { fromEnv
 }
 
 function canPrompt() {
-  return process.stdin.isTTY && stderr.isTTY && (env['CI'] || 'false') === 'false' && env['TERM'] !== 'dumb';
+  return process.stdin.isTTY && stderr.isTTY && ['', 'false'].includes(env['CI'] ?? '') && env['TERM'] !== 'dumb';
 }
 
 /** Prompts for credentials, offering the current values. Returns all three. */
@@ -253,15 +256,13 @@ async function promptFor(names: Name[], current: Credentials, lines: string[]) {
   if (isProduction()) say('NODE_ENV is "production", so nothing is saved. Set the values in the environment instead.');
   if (env['NO_COLOR']) env['NODE_DISABLE_COLORS'] = '1'; // prompts does not know NO_COLOR.
   const { default: prompts } = await import('prompts');
-  const { emitKeypressEvents } = await import('node:readline');
-  const [parser, stdin] = [new PassThrough(), new PassThrough()];
-  // Pass on each key in its own callback: in between, promises settle, and prompts moves to the next question.
-  parser.on('keypress', (...key) => setImmediate(() => stdin.emit('keypress', ...key)));
-  emitKeypressEvents(parser);
-  const onData = (bytes: Buffer) => {
-    if (bytes.includes(3)) return process.emit('SIGINT'); // Ctrl-C
+  const stdin = new PassThrough();
+  const onData = (data: Buffer): void => {
+    if (data.includes(3)) return void process.emit('SIGINT'); // Ctrl-C
     // After text, treat CRLF and blank lines as one Enter: another would answer the next prompt.
-    return parser.write(String(bytes).replace(/([^\r\n])[\r\n]+/g, '$1\r'));
+    const text = String(data).replace(/([^\r\n])[\r\n]+/g, '$1\r');
+    // Pass on each line in its own callback: in between, promises settle, and prompts moves to the next question.
+    for (const line of text.split(/(?<=[\r\n])/)) setImmediate(() => stdin.write(line));
   };
   // Read until s2s exits, so that the rest of a paste is neither echoed nor left to the shell.
   process.stdin.removeAllListeners('data').on('data', onData).resume();
@@ -270,39 +271,43 @@ async function promptFor(names: Name[], current: Credentials, lines: string[]) {
   return { ...current, ...answers };
 }
 
-/** Returns the question for a credential. Masks what cannot be an ID, such as more than 24 characters (Zoom's IDs: 22). */
+/** Returns the question for a credential. Masks whatever cannot be one of Zoom's IDs (22 characters). */
 function questionFor(name: Name, initial: string) {
   const format = (text: string) => cleanValue(name, text);
   const validate = (text: string) => {
     const flaw = findFlaw(format(text));
-    return flaw ? `This ${flaw}. Ctrl-U clears it.` : format(text) !== '' || 'Enter a value.';
+    if (flaw) return `This ${flaw}. Ctrl-U clears it.`;
+    return format(text) !== '' || 'Enter a value.';
   };
-  const mayBeId = (value: string) => name !== 'ZOOM_CLIENT_SECRET' && value.length <= 24 && !findFlaw(value);
+  const mayBeId = (value: string) => name !== 'ZOOM_CLIENT_SECRET' && value.length <= 22 && !findFlaw(value);
   const mask = (text: string) => (mayBeId(format(text)) ? text : '*'.repeat(text.length));
-  function onRender(this: TextPrompt) {
-    if (this.firstRender) extendPrompt(this, mask);
-    // prompts clears only `red` at the next key, and keeps `cursorOffset` at Ctrl-A and Ctrl-E. While the current value
-    // is shown, `cursor` is 1.
-    Object.assign(this, { error: this.red, cursorOffset: Math.min(0, this.cursor - this.value.length) });
+  function onRender(this: TextPrompt, { gray }: { gray: (text: string) => string }) {
+    if (this.firstRender) changeKeys(this);
+    this.rendered = this.placeholder ? gray(mask(initial)) : mask(this.value);
+    this.error = this.red; // prompts clears only `red` at the next key.
+    this.cursorOffset = Math.min(0, this.cursor - this.value.length); // prompts forgets this at Ctrl-A and Ctrl-E.
   }
   return { type: 'text' as const, name, message: name, initial, format, validate, onRender };
 }
 
-/** Undocumented parts of prompts, which package.json pins. */
-type TextPrompt = { value: string; cursor: number; firstRender: boolean; red: boolean } & TextMethods;
-type TextMethods = Record<'first' | 'last' | 'reset' | '_', (text?: string) => void>;
+/** Undocumented parts of prompts, which package.json pins to one version. */
+type TextPrompt = { value: string; rendered: string; cursor: number; cursorOffset: number } & TextFlags & TextMethods;
+type TextFlags = Record<'error' | 'firstRender' | 'placeholder' | 'red', boolean>;
+type TextMethods = Record<'first' | 'last' | 'next' | 'reset' | '_', (text?: string) => void>;
 
 /** Adds Home, End, Ctrl-U, and Ctrl-W to a prompt. Ignores unknown keys, and text once it is too long. */
-function extendPrompt(prompt: TextPrompt, mask: (text: string) => string) {
+function changeKeys(prompt: TextPrompt) {
+  Object.assign(prompt, { home: prompt.first, end: prompt.last });
+  // A Tab becomes a space, so that two values don't run together.
+  prompt.next = () => prompt.value && prompt._(' ');
+  // prompts calls this for text, and for keys that it does not know.
   const insert = prompt._.bind(prompt);
-  const onText = (text = '', { ctrl, name = '' }: { ctrl?: boolean; name?: string } = {}) => {
-    if (ctrl && /^[uw]$/.test(name)) Object.assign(prompt, { red: false }).reset();
+  prompt._ = (text = '') => {
+    prompt.red = false;
+    // Clear the prompt at Ctrl-U and Ctrl-W.
+    if (/^[\x15\x17]$/.test(text)) prompt.reset();
     else if (/^\P{Cc}+$/u.test(text) && prompt.value.length <= MAX_LENGTH) insert(text);
   };
-  // A Tab becomes a space, so that two values don't run together. prompts calls next() at a Tab, and _() for text.
-  const next = () => prompt.value && onText(' ');
-  Object.assign(prompt, { home: prompt.first, end: prompt.last, next, _: onText, transform: { render: mask } });
-  prompt.value = ''; // This setter renders the current value, now masked.
 }
 
 /** Saves typed credentials, or says why not. Works synchronously: no signal cuts it short. */
@@ -337,18 +342,18 @@ function updateFile(file: string, names: Name[], credentials: Credentials) {
 }
 
 /**
- * Sets a value in the text of a dotenv file. Replaces the last assignment or, if dotenv would not read that back
- * as only this change, appends a line. A credential needs no quotes.
+ * Sets a value in the text of a dotenv file: in the last line that assigns it or, if dotenv would not read that back
+ * as only this change, in a new line. A credential needs no quotes.
  */
 function withValue(text: string, name: Name, value: string) {
-  // [^]* finds the last one.
-  const start = String.raw`([^]*^(?:\xef\xbb\xbf)?[ \t]*(?:export[ \t]+)?${name}[ \t]*[=:](?:[ \t]*(?=[^\s#]))?)`;
-  const line = new RegExp(String.raw`${start}(?:"[^"\n]*"|'[^'\n]*'|[^\s#]*)`, 'my');
+  const assignment = new RegExp(`^([^#]*\\b${name}\\s*[=:]\\s*)("[^"]*"|'[^']*'|[^\\s#]*)`);
+  const lines = text.split('\n');
+  const last = lines.findLastIndex((line) => assignment.test(line));
+  const replaced = lines.map((line, i) => (i === last ? line.replace(assignment, (_, start) => start + value) : line));
   const newline = text.includes('\r\n') ? '\r\n' : '\n';
   const appended = `${text}${text && !text.endsWith('\n') ? newline : ''}${name}=${value}${newline}`;
   const wanted = { ...parseLatin1(text), [name]: value };
-  const results = [text.replace(line, (_, before: string) => before + value), appended];
-  const result = results.find((candidate) => isDeepStrictEqual(parseLatin1(candidate), wanted));
+  const result = [replaced.join('\n'), appended].find((after) => isDeepStrictEqual(parseLatin1(after), wanted));
   if (result === undefined) throw new Error('dotenv would read back something else');
   return result;
 }
@@ -364,7 +369,8 @@ function replaceFile(path: string, bytes: Buffer, old: fs.Stats) {
     fs.chmodSync(temporary, old.mode);
     fs.renameSync(temporary, path);
   } catch (error) {
-    fs.rmSync(temporary, { force: true, recursive: true, maxRetries: 5 }); // A virus scanner may hold it.
+    // A virus scanner may hold it. maxRetries needs `recursive`.
+    fs.rmSync(temporary, { force: true, recursive: true, maxRetries: 5 });
     // On a full disk, overwriting would lose the old text.
     if (/^E(NOSPC|DQUOT)$/.test((error as NodeJS.ErrnoException).code ?? '')) throw error;
     fs.writeFileSync(path, bytes, { flag: 'r+' }); // Unlike 'w', does not empty it first.
@@ -403,19 +409,22 @@ async function send(server: Server, credentials: Credentials) {
     setTimeout(() => controller.abort(), 15_000),
   ];
   try {
-    const { request: createRequest } = endpoint.protocol === 'http:' ? http : https;
-    const request = createRequest(endpoint, options).once('finish', () => onSent?.());
+    const client = endpoint.protocol === 'http:' ? http : https;
+    const request = client.request(endpoint, options).once('finish', () => onSent?.());
     request.on('error', () => {}); // once() or the body reports it.
     request.end(String(new URLSearchParams({ grant_type: 'account_credentials', account_id })));
-    // Give once() the signal, too: the request ignores it while a proxy opens a tunnel (Node 22 to 26).
+    // Give once() the signal, too: the request ignores it while a proxy opens a tunnel.
     const [response] = (await once(request, 'response', { signal })) as [IncomingMessage];
     let body = '';
-    for await (const chunk of response.setEncoding('utf8')) if ((body += chunk).length > 2 ** 20) break;
+    for await (const chunk of response.setEncoding('utf8')) {
+      body += chunk;
+      if (body.length > 2 ** 20) break; // Zoom's responses are far shorter.
+    }
     signal.throwIfAborted(); // Without a Content-Length, Node treats an aborted body as complete.
     return { response, body };
   } catch (error) {
     if (signal.aborted) throw new TemporaryFailure(1, `${endpoint.host} did not respond within 15 seconds.`, hint);
-    throw connectionFailure(error, server);
+    throw explainError(error as Error, server);
   } finally {
     timers.forEach(clearTimeout);
   }
@@ -431,15 +440,16 @@ const CERTIFICATE_ADVICE: [code: RegExp, advice: string][] = [
   ],
 ];
 
-function connectionFailure(error: unknown, { endpoint, hint }: Server) {
-  const { code, statusCode } = error as { code?: string; statusCode?: number };
+/** Explains why a request failed. */
+function explainError(error: Error & { code?: string; statusCode?: number }, { endpoint, hint }: Server) {
+  const { code, statusCode } = error;
   if (!code) return error; // This is a bug: show its stack.
   const problem = `Cannot reach ${endpoint.host} (${code}${statusCode ? `, status ${statusCode}` : ''}).`;
   if (statusCode === 407) return new Failure(1, problem, 'The proxy requires a valid user name and password.', hint);
   // Like `curl --retry`, don't retry after a refused connection.
   const temporary = /^(EAI_AGAIN|ECONNRESET|EPIPE|ETIMEDOUT|E(HOST|NET)(DOWN|UNREACH))$/;
   if (temporary.test(code)) return new TemporaryFailure(1, problem, hint);
-  const [, advice] = CERTIFICATE_ADVICE.find(([pattern]) => pattern.test(code)) ?? [];
+  const advice = CERTIFICATE_ADVICE.find(([pattern]) => pattern.test(code))?.[1];
   return new Failure(1, problem, ...(advice ? [advice, 'Your credentials were not sent.'] : [hint]));
 }
 
@@ -454,9 +464,9 @@ const REJECTIONS: [words: RegExp, explanation: string][] = [
 ];
 
 /** Returns the token response, or throws a Failure that explains any other response. */
-function interpret(response: IncomingMessage, body: string, server: Server, credentials: Credentials): TokenResponse {
+function interpret(response: IncomingMessage, body: string, server: Server, credentials: Credentials) {
   const { statusCode: status = 0, headers } = response;
-  const { host, origin } = server.endpoint;
+  const { endpoint, marketplace } = server;
   const json = parseJson(body);
   const { access_token: token } = json;
   // Accept printable ASCII (RFC 6749, appendix A.12).
@@ -467,20 +477,21 @@ function interpret(response: IncomingMessage, body: string, server: Server, cred
   const answer = texts.length ? `"${quote(String(texts[0]), credentials)}" (${status})` : `status ${status}`;
   const { 'retry-after': after = '', 'x-zm-trackingid': trackingId } = headers;
   const details = trackingId ? [`Tracking ID (for Zoom support): ${quote(String(trackingId), credentials)}`] : [];
-  const problem = `${host} answered with ${answer}.`;
+  const problem = `${endpoint.host} answered with ${answer}.`;
   if (status === 408 || status === 429 || status >= 500) {
     const seconds = /^[1-9]\d{0,8}$/.test(after) ? Number(after) : undefined;
     const wait = seconds ? quantity(Math.ceil(seconds / 60), 'minute') : 'a few minutes';
-    throw Object.assign(new TemporaryFailure(1, problem, ...details, `Try again in ${wait}.`), { retryAfter: seconds });
+    const failure = new TemporaryFailure(1, problem, ...details, `Try again in ${wait}.`);
+    failure.retryAfter = seconds;
+    throw failure;
   }
   if (status >= 400 && texts.length) {
     const unknown = 'Zoom does not say which value is wrong. Compare all three with App Credentials';
-    const [, explanation = unknown] = REJECTIONS.find(([pattern]) => pattern.test(texts.join(' '))) ?? [];
-    const advice = `${explanation} at ${server.marketplace}.`;
-    throw new Rejection(1, `Zoom rejected the request: ${answer}.`, ...details, advice);
+    const explanation = REJECTIONS.find(([pattern]) => pattern.test(texts.join(' ')))?.[1] ?? unknown;
+    throw new Rejection(1, `Zoom rejected the request: ${answer}.`, ...details, `${explanation} at ${marketplace}.`);
   }
-  const suspects = 'A captive portal, proxy, or firewall may have answered instead of Zoom.';
-  throw new Failure(1, problem, ...details, `${suspects} Open ${origin}/ in a browser, or try another network.`);
+  const cause = 'A captive portal, proxy, or firewall may have answered instead of Zoom.';
+  throw new Failure(1, problem, ...details, `${cause} Open ${endpoint.origin}/ in a browser, or try another network.`);
 }
 
 /** Parses JSON. What is not an object has no fields. */
@@ -514,8 +525,8 @@ function expiryOf({ expires_in }: TokenResponse) {
 /** Prints the token and its scopes, line for line like Zoom's s2s.js ("Oauth" included), then how it was copied. */
 async function present(response: TokenResponse, { marketplace }: Server, isCopied: boolean) {
   const { access_token: token, scope } = response;
-  const words = [scope].flat().join(' '); // It may be a list, or missing.
-  const scopes = words.split(/[\s\p{C}]+/u).filter(Boolean);
+  // String() joins a list with commas.
+  const scopes = String(scope ?? '').match(/[^\s\p{C},]+/gu) ?? [];
   const heading = `Zoom Server-to-Server Oauth token${isCopied ? ' copied to clipboard' : ''}:`;
   await print(['', heading, '-'.repeat(54), token, '', 'Scopes:', '-------', ...scopes, ''].join('\n'));
 
@@ -523,25 +534,26 @@ async function present(response: TokenResponse, { marketplace }: Server, isCopie
   if (!scopes.length)
     say(`Zoom listed no scopes. Add some to the app at ${marketplace}. If you just did, run s2s again soon.`);
   const how = copyViaTerminal(token, isCopied);
-  const expires = expiryOf(response);
+  const expiry = expiryOf(response);
+  if (!expiry) return say(how);
   const minutes = quantity(Math.ceil(Number(response['expires_in']) / 60), 'minute');
-  say(expires ? `${how} Expires at ${expires.toTimeString().slice(0, 5)}, in ${minutes}.` : how);
+  say(`${how} Expires at ${expiry.toTimeString().slice(0, 5)}, in ${minutes}.`);
 }
 
 function hasClipboard() {
   const { DISPLAY = '', SSH_CONNECTION, SSH_TTY, WAYLAND_DISPLAY, WSL_DISTRO_NAME } = env;
-  const isLinux = platform === 'linux';
   // Over SSH, only a forwarded X11 display ("localhost:10.0") is the user's own.
-  if (SSH_CONNECTION || SSH_TTY) return isLinux && !WAYLAND_DISPLAY && /^[^:]/.test(DISPLAY);
-  return !isLinux || !!(DISPLAY || WAYLAND_DISPLAY || WSL_DISTRO_NAME);
+  if (SSH_CONNECTION || SSH_TTY) return platform === 'linux' && !WAYLAND_DISPLAY && /^[^:]/.test(DISPLAY);
+  return platform !== 'linux' || !!(DISPLAY || WAYLAND_DISPLAY || WSL_DISTRO_NAME);
 }
 
+/** Returns whether the clipboard has the token. */
 async function copy(token: string) {
   const written = import('clipboardy').then(({ default: clipboard }) => clipboard.write(token));
   const outcome = written.catch((error: Error) => error.message);
-  const problem = await Promise.race([outcome, sleep(10_000, 'timed out')]);
-  const [, missing] = / install ([\w-]+)$/.exec(problem ?? '') ?? [];
-  if (problem) say(`Cannot use the clipboard (${problem.split(/\. |\n/)[0]}).${missing ? ` Install ${missing}.` : ''}`);
+  const problem = await Promise.race([outcome, sleep(10_000, 'It did not respond within 10 seconds.')]);
+  // The first line of clipboardy's messages says what to install.
+  if (problem) say('Cannot use the clipboard.', problem.split('\n')[0]!);
   return !problem;
 }
 
@@ -579,11 +591,6 @@ const quantity = (number: number, unit: string) => `${number} ${unit}${number ==
 const reasonOf = ({ errno = 0, message }: NodeJS.ErrnoException) => getSystemErrorMap().get(errno)?.[1] ?? message;
 
 for (const stream of [stdout, stderr]) stream.on('error', () => {}); // print() reports what matters.
-// Handle signals: PID 1 of a container ignores those without a handler.
-const interrupted = new Promise<never>((_, reject) => {
-  process.once('SIGINT', () => reject(new Interruption(130, 'Cancelled.')));
-  process.once('SIGTERM', () => reject(new Interruption(143, 'Terminated.')));
-});
 const failure = await Promise.race([main(), interrupted]).catch(async (error: unknown) => {
   if (!(error instanceof Failure)) throw error;
   // Start a new line after a prompt or the terminal's ^C.

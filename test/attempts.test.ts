@@ -12,8 +12,17 @@ import { ACCOUNT, TOKEN, TOKEN_RESPONSE, respondLikeZoom, respondWith, sendJson 
 import { CHECK_NETWORK, type Env, S2S, S2S_WITHOUT_TSX, expectFailure, expectRun, files, folder } from './script.ts';
 import { preloading, run, start, withCredentials } from './script.ts';
 import { ownMockZoom, startTcpServer } from './servers.ts';
-import { isRoot, skipWithout, skipWithoutLinux, skipWithoutProxies } from './skip.ts';
+import { skipWithout, skipWithoutLinux, skipWithoutProxies, unshare } from './skip.ts';
 import { Terminal, inTerminal, inUnixTerminal } from './terminal.ts';
+
+/** Lets the first lookup of a name fail with an error code, and the next ones do something else. */
+const failingOnce = (code: string, next: string) =>
+  preloading(`const dns = require('node:dns');
+    const { lookup } = dns;
+    dns.lookup = (hostname, options, callback) => {
+      dns.lookup = ${next};
+      process.nextTick(callback, Object.assign(new Error('Failed'), { code: '${code}' }));
+    };`);
 
 /** Lets the script print for how many milliseconds it waits. */
 const reportingWaits = preloading(`const timers = require('node:timers/promises');
@@ -44,13 +53,7 @@ describe('the script', { concurrency: 16 }, () => {
   for (const code of [...temporary, ...unreachable, ...permanent])
     it(`${permanent.includes(code) ? 'does not retry' : 'retries'} after ${code}`, async () => {
       const { port } = await ownMockZoom();
-      const failingOnce = preloading(`const dns = require('node:dns');
-        const { lookup } = dns;
-        dns.lookup = (hostname, options, callback) => {
-          dns.lookup = lookup;
-          process.nextTick(callback, Object.assign(new Error('Failed'), { code: '${code}' }));
-        };`);
-      const env = withCredentials({ url: `http://localhost:${port}` }, failingOnce);
+      const env = withCredentials({ url: `http://localhost:${port}` }, failingOnce(code, 'lookup'));
       const problem = `Cannot reach localhost:${port} (${code}).`;
       const expected = permanent.includes(code)
         ? { code: 1, stdout: '', stderr: `${problem}\n${CHECK_NETWORK}` }
@@ -135,9 +138,10 @@ async function startStoppedServer() {
 
 describe('an attempt', { concurrency: 20, timeout: 120_000 }, () => {
   // Like a real lookup, keep the process alive.
-  const silentLookup = "require('node:dns').lookup = () => setInterval(() => {}, 1000);";
+  const silence = '() => setInterval(() => {}, 1000)';
+  const silentLookup = preloading(`require('node:dns').lookup = ${silence}`);
   const stages: { name: string; skip?: string | false; env: () => Promise<Env> | Env }[] = [
-    { name: 'looking up the name', env: () => ({ ...ACCOUNT, ...preloading(silentLookup) }) },
+    { name: 'looking up the name', env: () => ({ ...ACCOUNT, ...silentLookup }) },
     { name: 'connecting', skip: skipWithoutLinux, env: async () => withCredentials(await startStoppedServer()) },
     { name: 'TLS', env: async () => withCredentials({ url: `https://${(await startTcpServer()).host}` }) },
     { name: 'opening the tunnel of a proxy', skip: skipWithoutProxies, env: () => behindProxy('http') },
@@ -163,12 +167,8 @@ describe('an attempt', { concurrency: 20, timeout: 120_000 }, () => {
 
   it('causes one notice after three seconds in a terminal, and ends after 15', inTerminal, async () => {
     // The first attempt fails at once. Neither it nor the wait for the next one causes a notice.
-    const failingOnce = `require('node:dns').lookup = (_, options, callback) => {
-      ${silentLookup}
-      process.nextTick(callback, Object.assign(new Error('Failed'), { code: 'EAI_AGAIN' }));
-    };`;
     const started = performance.now();
-    const terminal = new Terminal({ env: { ...ACCOUNT, ...preloading(failingOnce) } });
+    const terminal = new Terminal({ env: { ...ACCOUNT, ...failingOnce('EAI_AGAIN', silence) } });
     await terminal.see('Waiting for');
     const noticed = performance.now();
     await terminal.see('Retrying in 2 seconds.');
@@ -249,7 +249,7 @@ describe('a signal', { concurrency: 8, timeout: 120_000, skip: inUnixTerminal.sk
     await pipe.close();
   });
 
-  const newPid = ['unshare', '--pid', '--fork', '--kill-child', ...(isRoot ? [] : ['--user', '--map-root-user'])];
+  const newPid = unshare('--pid', '--fork', '--kill-child');
   const skip = skipWithout(`${newPid.join(' ')} true`);
   for (const signal of signals)
     it(`ends the script at once if it is PID 1: ${signal.signal}`, { skip }, async () => {

@@ -20,7 +20,7 @@ export function fakeCommands(lines: Record<string, string>): string {
 }
 
 /** Returns an environment whose clipboard command (xsel, or pbcopy on macOS) runs a line of shell instead. */
-export function fakeClipboard(line: string, others: Record<string, string> = {}): Env {
+export function fakeClipboard(line = 'cat > /dev/null', others: Record<string, string> = {}): Env {
   const bin = fakeCommands({ [process.platform === 'darwin' ? 'pbcopy' : 'xsel']: line, ...others });
   return { PATH: `${bin}:${process.env['PATH']}`, DISPLAY: ':54321', SSH_CONNECTION: undefined };
 }

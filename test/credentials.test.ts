@@ -10,7 +10,7 @@ import { ACCOUNT, BASIC, DOTENV, TOKEN, respondLikeZoom, respondWith } from './m
 import { type Env, S2S_QUOTED, S2S_WITHOUT_TSX, dotenv, expectRun, files, folder, preloading } from './script.ts';
 import { run, start, withCredentials, withoutAccountId } from './script.ts';
 import { ownMockZoom, sharedMockZoom } from './servers.ts';
-import { UNSHARE, isRoot, isWindows, skipWithout } from './skip.ts';
+import { isRoot, isWindows, skipWithout, unshare } from './skip.ts';
 import { Terminal, inTerminal, inTerminalWithCtrlC, inUnixTerminal, session } from './terminal.ts';
 
 const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET } = ACCOUNT;
@@ -20,7 +20,7 @@ const notSaved = (reason: string) => `Cannot save ZOOM_ACCOUNT_ID in .env: ${rea
 // Begin with a longer file, so that nothing of it may stay behind the new text.
 const BEFORE = `KEEP=1\nZOOM_ACCOUNT_ID="${' '.repeat(99)}"\n`;
 const AFTER = `KEEP=1\n${LINE}`;
-const skipWithoutMount = inTerminal.skip || skipWithout(`${UNSHARE.join(' ')} mount -t tmpfs tmpfs .`);
+const skipWithoutMount = inTerminal.skip || skipWithout(`${unshare('--mount').join(' ')} mount -t tmpfs tmpfs .`);
 const withCtrlC = await inTerminalWithCtrlC();
 
 /** Returns an environment in which a function of node:fs fails for the temporary file, which must be private. */
@@ -57,6 +57,7 @@ describe('the script', { concurrency: 4 }, () => {
     const [{ headers, ...request } = { headers: {} }, ...others] = requests;
     const body = `grant_type=account_credentials&account_id=${ZOOM_ACCOUNT_ID}`;
     assert.deepEqual([request, ...others], [{ method: 'POST', path: '/oauth/token', body }]);
+    assert.equal(headers.connection, 'close'); // A retry does not reuse a connection.
     assert.equal(headers.authorization, `Basic ${BASIC}`);
     assert.equal(headers['content-type'], 'application/x-www-form-urlencoded');
   });
@@ -206,7 +207,7 @@ describe('the script', { concurrency: 4 }, () => {
     ])
       it(`${reason ? 'says why it does not save' : 'saves in place'} if the folder ${name}`, async () => {
         const cwd = folder({ '.env': '', other: BEFORE });
-        const command = [...UNSHARE, 'bash', '-c', `${mount} && cd "$PWD" && ${S2S_QUOTED}; ls -A`];
+        const command = [...unshare('--mount'), 'bash', '-c', `${mount} && cd "$PWD" && ${S2S_QUOTED}; ls -A`];
         const { words } = await typeIn(cwd, {}, command);
         assert.ok(words.includes(reason ? notSaved(reason) : SAVED.trim()), words);
         assert.ok(words.endsWith(`, in 60 minutes. ${left}`), words);

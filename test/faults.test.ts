@@ -116,6 +116,12 @@ describe('the script', { concurrency: 4 }, () => {
     expectRun(overTls, { code: 1, stderr: /^Cannot reach [\d.:]+ \(E[A-Z_]+\)\.\nCheck your network, [^\n]+\n$/ });
   });
 
+  it('trusts a certificate in NODE_EXTRA_CA_CERTS', async () => {
+    const { port, NODE_EXTRA_CA_CERTS } = await ownTrustedMockZoom('localhost');
+    const server = { url: `https://localhost:${port}` };
+    expectRun(await run({ env: withCredentials(server, { NODE_EXTRA_CA_CERTS }) }), { code: 0 });
+  });
+
   const days = (number: number) => new Date(Date.now() + number * 86_400_000);
   const expired = () => ({ notBeforeDate: days(-9), notAfterDate: days(-2) });
   const early = () => ({ notBeforeDate: days(2), notAfterDate: days(9) });

@@ -53,10 +53,11 @@ describe('the script', { concurrency: 4 }, () => {
     const cwd = folder({ '.env': `ZOOM_CLIENT_ID=${ZOOM_CLIENT_ID}\n` });
     const env = { ...host(), ZOOM_ACCOUNT_ID };
     const { words } = await session({ command: redirecting(1, 'out'), env, cwd, answers: { ZOOM_CLIENT_SECRET } });
-    const start = `Not set in the environment or in ${join(cwd, '.env')}: ZOOM_CLIENT_SECRET Find what is missing`;
-    assert.ok(words.startsWith(`${start} at ${PAGE}. `), words);
+    const missing = `Not set in the environment or in ${join(cwd, '.env')}: ZOOM_CLIENT_SECRET`;
+    const start = `${missing} Find what is missing at ${PAGE}. `;
+    assert.ok(words.startsWith(start), words);
     // A Windows console shows the prompt as it is in the end.
-    assert.match(words.slice(`${start} at ${PAGE}. `.length), /^(\S )+ZOOM_CLIENT_SECRET/);
+    assert.match(words.slice(start.length), /^(\S )+ZOOM_CLIENT_SECRET/);
     assert.match(readFileSync(join(cwd, 'out'), 'utf8'), /^\nZoom Server-to-Server Oauth token:\n/);
   });
 
@@ -79,15 +80,12 @@ describe('the script', { concurrency: 4 }, () => {
       assert.ok(isWindows || !raw.includes('\x1b'), raw);
     });
 
-  for (const { NO_COLOR, color } of [
-    { NO_COLOR: '1', color: 'without' },
-    { NO_COLOR: '', color: 'in' },
-  ])
-    it(`prompts ${color} color if NO_COLOR is "${NO_COLOR}" and CI is "false"`, inTerminal, async () => {
+  for (const NO_COLOR of ['1', ''])
+    it(`prompts in color unless NO_COLOR is set, also if CI is "false": "${NO_COLOR}"`, inTerminal, async () => {
       const env = { ...withoutSecret(), NO_COLOR, CI: 'false' };
       const { raw } = await session({ env, answers: { ZOOM_CLIENT_SECRET: `\r${ZOOM_CLIENT_SECRET}` } });
       assert.ok(raw.includes('Enter a value.'));
-      assert.equal(/\x1b\[[\d;]*[1-9]m/.test(raw), color === 'in'); // A Windows console itself resets the color.
+      assert.equal(/\x1b\[[\d;]*[1-9]m/.test(raw), NO_COLOR === ''); // A Windows console itself resets the color.
     });
 
   const values = Object.values(ACCOUNT);
@@ -226,21 +224,16 @@ describe('the script', { concurrency: 4 }, () => {
       assert.deepEqual({ ...parse(dotenv!) }, { ZOOM_CLIENT_ID: value, ZOOM_CLIENT_SECRET: value });
     });
 
-  for (const { name, text, complaint } of [
-    { name: 'letters', text: 'a'.repeat(4000), complaint: 'This is too long. Ctrl-U clears it.' },
-    { name: 'spaces', text: ' '.repeat(4000), complaint: 'This is too long. Ctrl-U clears it.' },
-    { name: 'words', text: 'a "b" '.repeat(700), complaint: 'This is too long. Ctrl-U clears it.' },
-  ])
-    it(`answers a line of 4,000 ${name} without delay, and Ctrl-C at once`, withCtrlC, async () => {
+  for (const text of ['a'.repeat(4000), ' '.repeat(4000), 'a "b" '.repeat(700)])
+    it(`answers a line of 4,000 characters and Ctrl-C at once: ${text.slice(0, 6)}…`, withCtrlC, async () => {
       const terminal = new Terminal({ env: withoutAccountId(zoom) });
       await terminal.answer('ZOOM_ACCOUNT_ID', '');
       const start = performance.now();
       terminal.type(`${text}\r`);
-      await terminal.see(complaint);
+      await terminal.see('This is too long. Ctrl-U clears it.');
       terminal.type(`${text}${ctrl('C')}`);
       assert.equal(await terminal.end(), 130);
-      const ms = performance.now() - start;
-      assert.ok(ms < 10_000, `${ms} ms`); // Even if the machine is busy.
+      assert.ok(performance.now() - start < 10_000); // Even if the machine is busy.
     });
 
   for (const { name, key, ...options } of [

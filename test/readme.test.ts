@@ -136,7 +136,7 @@ it('matches the picture in the README on a first run', { skip }, async () => {
   const cwd = folder();
   for (const name of ['s2s.ts', 'package.json', 'node_modules']) symlinkSync(join(root, name), join(cwd, name));
   const npm = { npm_config_loglevel: 'silent', npm_config_update_notifier: 'false' };
-  const env = { ...fakeClipboard('cat > /dev/null'), ...npm, ZOOM_HOST: (await ownMockZoom()).url };
+  const env = { ...fakeClipboard(), ...npm, ZOOM_HOST: (await ownMockZoom()).url };
   const { raw } = await session({ cwd, command: ['sh', '-c', "echo '$ npx tsx s2s.ts'; npx tsx s2s.ts"], env });
   // The line may be wrapped before the path.
   const text = raw.replace(/at \d\d:\d\d/, 'at 15:04').replace(new RegExp(`\\s+${cwd}`), ' /home/me/s2s');

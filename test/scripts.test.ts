@@ -14,7 +14,7 @@ import { Terminal, inTerminal, redirecting, session } from './terminal.ts';
 const { ZOOM_CLIENT_SECRET, ...IDS } = ACCOUNT;
 describe('the script', { concurrency: 4 }, () => {
   const zoom = sharedMockZoom();
-  const clipboard = skipWithoutFakeClipboard ? {} : fakeClipboard('cat > /dev/null');
+  const clipboard = skipWithoutFakeClipboard ? {} : fakeClipboard();
 
   it('prints only the token with --token', async () => {
     const result = await run({ args: ['--token'], env: withCredentials(zoom, clipboard) });

@@ -26,8 +26,8 @@ export const skipWithoutTypeStripping =
 export const skipWithoutLinux = process.platform !== 'linux' && 'only Linux behaves like this';
 export const skipWithoutFakeClipboard = isWindows && 'the clipboard of Windows needs no command from PATH';
 
-/** Begins a command that may mount file systems: it runs as root in its own mount namespace. */
-export const UNSHARE = ['unshare', '--mount', ...(isRoot ? [] : ['--user', '--map-root-user'])];
+/** Begins a command that runs as root in a namespace of its own, such as one of mounts or of processes. */
+export const unshare = (...flags: string[]) => ['unshare', ...flags, ...(isRoot ? [] : ['--user', '--map-root-user'])];
 
 export const X11 = ['Xvfb -help', 'xclip -version'];
 export const WAYLAND = ['sway --version', 'wl-copy --version', 'wl-paste --version'];

@@ -20,7 +20,7 @@ describe('the script in a terminal', { concurrency: 3, skip: inTerminal.skip }, 
   const zoom = sharedMockZoom();
 
   describe('in tmux', { skip: skipWithout('tmux -V') }, () => {
-    const desktop = fakeClipboard('cat > /dev/null');
+    const desktop = fakeClipboard();
     for (const { name, option = '', env = {}, message = 'Copied to tmux buffer s2s and offered to your terminal.' } of [
       { name: 'tmux' },
       { name: 'tmux with set-clipboard on', option: 'set -s set-clipboard on' },
