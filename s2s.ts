@@ -193,16 +193,18 @@ function routeFor(isZoom: boolean): Pick<Server, 'agent' | 'hint'> {
   // Node added this flag with proxyEnv.
   if (!process.allowedNodeEnvironmentFlags.has('--use-env-proxy'))
     return { hint: `${variable} needs Node 22.21+ or 24.5+.` };
-  const value = env[variable]!.trim();
-  const text = value.includes('://') ? value : `http://${value}`;
-  const { href = '', host = '' } = URL.canParse(text) ? new URL(text) : {};
-  const format = 'http://user:password@host:port, with the password percent-encoded';
-  // Don't repeat it: it may hold a password.
-  if (!/^https?:\/\/[^/?#]+\/$/.test(href))
-    throw new Failure(2, `${variable} is not a valid proxy URL.`, `Set it to ${format}.`);
+  const text = env[variable]!.trim();
   const NO_PROXY = (env['no_proxy'] || env['NO_PROXY'])?.trim().replace(/[\s,]+/g, ','); // Node splits only at commas.
-  const agent = new https.Agent({ proxyEnv: { HTTPS_PROXY: href, NO_PROXY } });
-  return { agent, hint: `Check ${variable} (${host}) and NO_PROXY. The format is ${format}.` };
+  const format = 'http://user:password@host:port, with the password percent-encoded';
+  try {
+    const { href, host } = new URL(text.includes('://') ? text : `http://${text}`);
+    if (!/^https?:\/\/[^/?#]+\/$/.test(href)) throw new Error();
+    const hint = `Check ${variable} (${host}) and NO_PROXY. The format is ${format}.`;
+    return { agent: new https.Agent({ proxyEnv: { HTTPS_PROXY: href, NO_PROXY } }), hint };
+  } catch {
+    // Don't report the error: it may show the password.
+    throw new Failure(2, `${variable} is not a valid proxy URL.`, `Set it to ${format}.`);
+  }
 }
 
 /** Gets a token, prompting for credentials that are missing or rejected. Saves what Zoom does not reject. */
@@ -285,21 +287,20 @@ function questionFor(name: Name, initial: string) {
     if (this.firstRender) changeKeys(this);
     this.rendered = this.placeholder ? gray(mask(initial)) : mask(this.value);
     this.error = this.red; // prompts clears only `red` at the next key.
-    this.cursorOffset = Math.min(0, this.cursor - this.value.length); // prompts forgets this at Ctrl-A and Ctrl-E.
+    this.cursorOffset = this.placeholder ? 0 : this.cursor - this.value.length; // prompts keeps it at Ctrl-A and Ctrl-E.
   }
   return { type: 'text' as const, name, message: name, initial, format, validate, onRender };
 }
 
-/** Undocumented parts of prompts, which package.json pins to one version. */
+/** Undocumented parts of prompts, which package.json pins. */
 type TextPrompt = { value: string; rendered: string; cursor: number; cursorOffset: number } & TextFlags & TextMethods;
 type TextFlags = Record<'error' | 'firstRender' | 'placeholder' | 'red', boolean>;
-type TextMethods = Record<'first' | 'last' | 'next' | 'reset' | '_', (text?: string) => void>;
+type TextMethods = Record<'first' | 'last' | 'reset' | '_', (text?: string) => void>;
 
 /** Adds Home, End, Ctrl-U, and Ctrl-W to a prompt. Ignores unknown keys, and text once it is too long. */
 function changeKeys(prompt: TextPrompt) {
-  Object.assign(prompt, { home: prompt.first, end: prompt.last });
-  // A Tab becomes a space, so that two values don't run together.
-  prompt.next = () => prompt.value && prompt._(' ');
+  // A Tab (`next`) becomes a space, so that two values don't run together.
+  Object.assign(prompt, { home: prompt.first, end: prompt.last, next: () => prompt.value && prompt._(' ') });
   // prompts calls this for text, and for keys that it does not know.
   const insert = prompt._.bind(prompt);
   prompt._ = (text = '') => {
@@ -404,10 +405,8 @@ async function send(server: Server, credentials: Credentials) {
   const autoSelectFamilyAttemptTimeout = 2_500; // Node's default, 250 or 500 ms, is too short for slow networks.
   const options = { method: 'POST', auth: `${id}:${secret}`, headers, agent, signal, autoSelectFamilyAttemptTimeout };
   // Don't use AbortSignal.timeout(), which does not keep the process running.
-  const timers = [
-    setTimeout(() => stderr.isTTY && say(`Waiting for ${endpoint.host} …`), 3_000),
-    setTimeout(() => controller.abort(), 15_000),
-  ];
+  const limit = setTimeout(() => controller.abort(), 15_000);
+  const notice = setTimeout(() => stderr.isTTY && say(`Waiting for ${endpoint.host} …`), 3_000);
   try {
     const client = endpoint.protocol === 'http:' ? http : https;
     const request = client.request(endpoint, options).once('finish', () => onSent?.());
@@ -426,7 +425,8 @@ async function send(server: Server, credentials: Credentials) {
     if (signal.aborted) throw new TemporaryFailure(1, `${endpoint.host} did not respond within 15 seconds.`, hint);
     throw explainError(error as Error, server);
   } finally {
-    timers.forEach(clearTimeout);
+    clearTimeout(limit);
+    clearTimeout(notice);
   }
 }
 
