@@ -32,7 +32,7 @@ Credentials, from the environment or from .env (where s2s saves what you type):
 
 Other variables:
   ZOOM_HOST        zoomgov.com for Zoom for Government (also in .env)
-  DOTENV_PATH      a file to use instead of .env
+  DOTENV_PATH      a file for all folders, instead of .env
   HTTPS_PROXY      an HTTP proxy; hosts in NO_PROXY bypass it
 
 Exit codes: 1 failure, 2 invalid flag or setting, 130 cancelled, 143 terminated
@@ -266,7 +266,7 @@ async function promptFor(names: Name[], current: Credentials, lines: string[]) {
     // Pass on each line in its own callback: in between, promises settle, and prompts moves to the next question.
     for (const line of text.split(/(?<=[\r\n])/)) setImmediate(() => stdin.write(line));
   };
-  // Read until s2s exits, so that the rest of a paste is neither echoed nor left to the shell.
+  // Read until s2s exits, so that the rest of a paste is neither echoed nor run by the shell.
   process.stdin.removeAllListeners('data').on('data', onData).resume();
   const questions = names.map((name) => ({ ...questionFor(name, current[name]), stdin, stdout: stderr }));
   const answers = await prompts(questions, { onCancel: () => Promise.reject(new Failure(130, 'Cancelled.')) });
@@ -301,7 +301,7 @@ type TextMethods = Record<'first' | 'last' | 'reset' | '_', (text?: string) => v
 function changeKeys(prompt: TextPrompt) {
   // A Tab (`next`) becomes a space, so that two values don't run together.
   Object.assign(prompt, { home: prompt.first, end: prompt.last, next: () => prompt.value && prompt._(' ') });
-  // prompts calls this for text, and for keys that it does not know.
+  // prompts calls this for text and for unknown keys.
   const insert = prompt._.bind(prompt);
   prompt._ = (text = '') => {
     prompt.red = false;
@@ -553,7 +553,7 @@ async function copy(token: string) {
   const outcome = written.catch((error: Error) => error.message);
   const problem = await Promise.race([outcome, sleep(10_000, 'It did not respond within 10 seconds.')]);
   // The first line of clipboardy's messages says what to install.
-  if (problem) say('Cannot use the clipboard.', problem.split('\n')[0]!);
+  if (problem) say(`Cannot use the clipboard. ${problem.split('\n')[0]}`);
   return !problem;
 }
 

@@ -58,7 +58,7 @@ describe('the script with a token', { concurrency: 4 }, () => {
       expectRun(await run({ env: withCredentials(zoom, env) }), { code: 0, stdout, stderr: expiring(note) });
     });
 
-  const useless = (problem: string) => expiring(`Cannot use the clipboard.\n${problem}\n${NO_CLIPBOARD}`);
+  const useless = (problem: string) => expiring(`Cannot use the clipboard. ${problem}\n${NO_CLIPBOARD}`);
   const failed = skipWithoutLinux ? 'Command failed with exit code 1: pbcopy' : 'Both xsel and fallback failed';
   const fallback = "Couldn't find the `xsel` binary and fallback didn't work.";
   const notFound = `${fallback} On Debian/Ubuntu you can install xsel with: sudo apt install xsel`;
