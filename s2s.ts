@@ -72,8 +72,8 @@ class Interruption extends Failure {}
 
 /** Rejects on a signal. PID 1 of a container ignores signals without a handler. */
 const interrupted = new Promise<never>((_, reject) => {
-  process.once('SIGINT', () => reject(new Interruption(130, 'Cancelled.')));
-  process.once('SIGTERM', () => reject(new Interruption(143, 'Terminated.')));
+  process.on('SIGINT', () => reject(new Interruption(130, 'Cancelled.')));
+  process.on('SIGTERM', () => reject(new Interruption(143, 'Terminated.')));
 });
 
 /** Zoom rejected the request. getToken() prompts again. */
@@ -94,7 +94,7 @@ type Credentials = Record<Name, string>;
 /** What the environment and the dotenv file set. `fromEnv` names the credentials that the environment sets. */
 type Settings = { credentials: Credentials; fromEnv: Name[]; host: string; isHostFromEnv: boolean; file: string };
 
-/** The token endpoint, a proxy's agent, what to check if the request fails, the app's website, and a callback. */
+/** The token endpoint, a proxy's agent, what to check if the request fails, the Marketplace, and a callback. */
 type Server = { endpoint: URL; agent?: https.Agent; hint: string; marketplace: string; onSent?: () => void };
 
 type TokenResponse = Record<string, unknown> & { access_token: string };
@@ -135,7 +135,7 @@ async function readSettings(): Promise<Settings> {
   return { credentials, fromEnv, host, isHostFromEnv: !!hostInEnv, file };
 }
 
-/** Returns nothing for a file that cannot be read. */
+/** Returns no values for a file that cannot be read. */
 async function readDotenv(file: string) {
   // Don't use readFileSync(): a named pipe may block it, and signals with it.
   const bytes = await fs.promises.readFile(file).catch((error: NodeJS.ErrnoException) => {
@@ -176,7 +176,7 @@ function serverFor({ host, isHostFromEnv, file }: Settings): Server {
   const { protocol = '', hostname = '' } = URL.canParse(text) ? new URL(text) : {};
   const isZoom = protocol === 'https:' && /(^|\.)(zoom\.us|zoomgov\.com)$/.test(hostname);
   const isLocal = /^https?:$/.test(protocol) && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
-  // Don't let the dotenv file, which may belong to a cloned repository, redirect the request.
+  // Don't let the dotenv file of a cloned repository redirect the request.
   if (!isZoom && !(isLocal && isHostFromEnv)) {
     const problem = `ZOOM_HOST in ${isHostFromEnv ? 'the environment' : file} is "${host}", which is not allowed.`;
     throw new Failure(2, problem, 'Set it to zoom.us or zoomgov.com, or unset it.');
@@ -202,7 +202,7 @@ function routeFor(isZoom: boolean): Pick<Server, 'agent' | 'hint'> {
     const hint = `Check ${variable} (${host}) and NO_PROXY. The format is ${format}.`;
     return { agent: new https.Agent({ proxyEnv: { HTTPS_PROXY: href, NO_PROXY } }), hint };
   } catch {
-    // Don't report the error: it may show the password.
+    // Don't show the error: it may hold the password.
     throw new Failure(2, `${variable} is not a valid proxy URL.`, `Set it to ${format}.`);
   }
 }
@@ -211,7 +211,7 @@ function routeFor(isZoom: boolean): Pick<Server, 'agent' | 'hint'> {
 async function getToken(settings: Settings, server: Server) {
   let credentials = await promptForMissing(settings, server);
   const shown: string[] = [];
-  // Stop waiting on a signal, so that what was typed is saved.
+  // On a signal, stop waiting, so that what was typed is saved.
   const request = () => Promise.race([requestToken(server, credentials), interrupted]).catch((error: Error) => error);
   let outcome = await request();
   while (outcome instanceof Rejection) {
@@ -227,12 +227,11 @@ async function promptForMissing({ credentials, file }: Settings, { marketplace }
   const missing = NAMES.filter((name) => !credentials[name]);
   if (!missing.length) return credentials;
   const problem = `Not set in the environment or in ${resolve(file)}:`;
-  const names = missing.join(', ');
   const remedy = 'Set what is missing. s2s prompts only in a terminal (stdin and stderr), without CI or TERM=dumb.';
-  if (!canPrompt()) throw new Failure(2, problem, names, remedy);
+  if (!canPrompt()) throw new Failure(2, problem, missing.join(', '), remedy);
   const page = `${marketplace} under Developer (or Manage) > Created apps > your app > App Credentials`;
   const hint = missing.length > 1 ? ['You can paste them all at once, in order, one per line.'] : [];
-  return promptFor(missing, credentials, [problem, names, `Find what is missing at ${page}.`, ...hint]);
+  return promptFor(missing, credentials, [problem, missing.join(', '), `Find what is missing at ${page}.`, ...hint]);
 }
 
 /** Prompts for all credentials that the environment does not set. Does not repeat advice that was `shown`. */
@@ -263,7 +262,7 @@ async function promptFor(names: Name[], current: Credentials, lines: string[]) {
     if (data.includes(3)) return void process.emit('SIGINT'); // Ctrl-C
     // After text, treat CRLF and blank lines as one Enter: another would answer the next prompt.
     const text = String(data).replace(/([^\r\n])[\r\n]+/g, '$1\r');
-    // Pass on each line in its own callback: in between, promises settle, and prompts moves to the next question.
+    // Pass on each line in its own callback: in between, prompts moves on to the next question.
     for (const line of text.split(/(?<=[\r\n])/)) setImmediate(() => stdin.write(line));
   };
   // Read until s2s exits, so that the rest of a paste is neither echoed nor run by the shell.
@@ -287,7 +286,7 @@ function questionFor(name: Name, initial: string) {
     if (this.firstRender) changeKeys(this);
     this.rendered = this.placeholder ? gray(mask(initial)) : mask(this.value);
     this.error = this.red; // prompts clears only `red` at the next key.
-    this.cursorOffset = this.placeholder ? 0 : this.cursor - this.value.length; // prompts keeps it at Ctrl-A and Ctrl-E.
+    this.cursorOffset = this.placeholder ? 0 : this.cursor - this.value.length; // prompts keeps it at Ctrl-A, Ctrl-E.
   }
   return { type: 'text' as const, name, message: name, initial, format, validate, onRender };
 }
@@ -304,14 +303,14 @@ function changeKeys(prompt: TextPrompt) {
   // prompts calls this for text and for unknown keys.
   const insert = prompt._.bind(prompt);
   prompt._ = (text = '') => {
-    prompt.red = false;
+    prompt.red = false; // reset() does not.
     // Clear the prompt at Ctrl-U and Ctrl-W.
     if (/^[\x15\x17]$/.test(text)) prompt.reset();
     else if (/^\P{Cc}+$/u.test(text) && prompt.value.length <= MAX_LENGTH) insert(text);
   };
 }
 
-/** Saves typed credentials, or says why not. Works synchronously: no signal cuts it short. */
+/** Saves typed credentials, or says why not. Works synchronously, so that a signal waits for it. */
 function save(credentials: Credentials, { credentials: previous, file }: Settings) {
   const typed = NAMES.filter((name) => credentials[name] !== previous[name]);
   if (!typed.length || isProduction()) return;
@@ -343,8 +342,8 @@ function updateFile(file: string, names: Name[], credentials: Credentials) {
 }
 
 /**
- * Sets a value in the text of a dotenv file: in the last line that assigns it or, if dotenv would not read that back
- * as only this change, in a new line. A credential needs no quotes.
+ * Sets a value in the text of a dotenv file. Replaces it in the last line that assigns it. If dotenv would read that
+ * back as another change, appends a line instead. A credential needs no quotes.
  */
 function withValue(text: string, name: Name, value: string) {
   const assignment = new RegExp(`^([^#]*\\b${name}\\s*[=:]\\s*)("[^"]*"|'[^']*'|[^\\s#]*)`);
@@ -402,9 +401,9 @@ async function send(server: Server, credentials: Credentials) {
   const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
   const controller = new AbortController();
   const { signal } = controller;
-  const autoSelectFamilyAttemptTimeout = 2_500; // Node's default, 250 or 500 ms, is too short for slow networks.
+  const autoSelectFamilyAttemptTimeout = 2_500; // Node's 250 or 500 ms are too short for slow networks.
   const options = { method: 'POST', auth: `${id}:${secret}`, headers, agent, signal, autoSelectFamilyAttemptTimeout };
-  // Don't use AbortSignal.timeout(), which does not keep the process running.
+  // Unlike AbortSignal.timeout(), this keeps Node running after a 101 response.
   const limit = setTimeout(() => controller.abort(), 15_000);
   const notice = setTimeout(() => stderr.isTTY && say(`Waiting for ${endpoint.host} …`), 3_000);
   try {
@@ -417,7 +416,7 @@ async function send(server: Server, credentials: Credentials) {
     let body = '';
     for await (const chunk of response.setEncoding('utf8')) {
       body += chunk;
-      if (body.length > 2 ** 20) break; // Zoom's responses are far shorter.
+      if (body.length > 2 ** 20) break; // Zoom's are far shorter.
     }
     signal.throwIfAborted(); // Without a Content-Length, Node treats an aborted body as complete.
     return { response, body };
@@ -453,7 +452,7 @@ function explainError(error: Error & { code?: string; statusCode?: number }, { e
   return new Failure(1, problem, ...(advice ? [advice, 'Your credentials were not sent.'] : [hint]));
 }
 
-/** What a rejection means, by Zoom's texts or error code. interpret() adds where. */
+/** What a rejection means, by Zoom's texts or error code. interpret() appends the URL. */
 const REJECTIONS: [words: RegExp, explanation: string][] = [
   [/by admin|\b4738\b/i, 'An administrator has disabled the app. Ask an administrator to enable it'],
   [/\bowner\b|\b4735\b/i, 'The owner of the app no longer exists. Assign a new owner'],
@@ -513,7 +512,7 @@ function quote(text: string, { ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret }:
 /** Returns Zoom's response as JSON, with expires_at added at the top. */
 function toJson(response: TokenResponse) {
   const json = JSON.stringify({ expires_at: expiryOf(response), ...response }, null, 2);
-  // Escape DEL and the C1 control characters, which terminals may act on.
+  // Escape DEL and the C1 control characters.
   return `${json.replace(/[\x7f-\x9f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`)}\n`;
 }
 
@@ -536,7 +535,7 @@ async function present(response: TokenResponse, { marketplace }: Server, isCopie
   const how = copyViaTerminal(token, isCopied);
   const expiry = expiryOf(response);
   if (!expiry) return say(how);
-  const minutes = quantity(Math.ceil(Number(response['expires_in']) / 60), 'minute');
+  const minutes = quantity(Math.ceil((expiry.getTime() - Date.now()) / 60_000), 'minute');
   say(`${how} Expires at ${expiry.toTimeString().slice(0, 5)}, in ${minutes}.`);
 }
 
@@ -560,7 +559,7 @@ async function copy(token: string) {
 /** Copies the token through tmux or the terminal. Returns how it was copied. */
 function copyViaTerminal(token: string, isCopied: boolean) {
   const { STY, TERM = '', TMUX } = env;
-  // Always use tmux: the user may have attached from another machine. `-w` (tmux 3.2 or later) sends OSC 52.
+  // Always use tmux: the user may have attached from another machine. `-w` (tmux 3.2+) sends OSC 52.
   const load = ['load-buffer', '-b', 's2s', '-w', '-'];
   const sentToTmux = TMUX && spawnSync('tmux', load, { input: token, timeout: 5_000 }).status === 0;
   if (isCopied) return `Copied to the clipboard${sentToTmux ? ' and tmux buffer s2s' : ''}.`;
@@ -572,7 +571,7 @@ function copyViaTerminal(token: string, isCopied: boolean) {
   return 'Asked your terminal to copy the token.';
 }
 
-/** Writes to stdout, and waits until that is done. A closed pipe (`s2s | head -1`) is not an error. */
+/** Writes to stdout, and waits for that. A closed pipe (`s2s | head`) is not an error. */
 async function print(text: string) {
   const error = await new Promise<NodeJS.ErrnoException | null | undefined>((done) => stdout.write(text, done));
   if (error && error.code !== 'EPIPE') throw new Failure(1, `Cannot write to stdout: ${reasonOf(error)}.`);
@@ -595,14 +594,15 @@ const failure = await Promise.race([main(), interrupted]).catch(async (error: un
   if (!(error instanceof Failure)) throw error;
   // Start a new line after a prompt or the terminal's ^C.
   if (error instanceof Interruption && stderr.isTTY) stderr.write('\n');
-  await sleep(0); // Let getToken() save first.
+  await sleep(0); // After a signal, let getToken() save first.
   say(error.message, ...error.advice);
   return error;
 });
-// Flush stderr, then exit, even if something still runs, such as a clipboard command.
+// Flush stderr, then exit, even if something still runs.
 stderr.write('', () => {
+  // End by the signal: process.exit() waits for name lookups, but restores the terminal.
   if (process.stdin.isRaw) process.stdin.setRawMode(false);
-  // Let the signal end the process: process.exit() would wait for a name lookup.
+  process.removeAllListeners('SIGINT').removeAllListeners('SIGTERM');
   if (failure instanceof Interruption && platform !== 'win32') process.kill(process.pid, failure.exitCode - 128);
   process.exit(failure?.exitCode);
 });

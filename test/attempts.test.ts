@@ -8,6 +8,7 @@ import { open } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { fakeClipboard } from './clipboard.ts';
 import { ACCOUNT, TOKEN, TOKEN_RESPONSE, respondLikeZoom, respondWith, sendJson } from './mock-zoom.ts';
 import { CHECK_NETWORK, type Env, S2S, S2S_WITHOUT_TSX, expectFailure, expectRun, files, folder } from './script.ts';
 import { preloading, run, start, withCredentials } from './script.ts';
@@ -17,16 +18,14 @@ import { Terminal, inTerminal, inUnixTerminal } from './terminal.ts';
 
 /** Lets the first lookup of a name fail with an error code, and the next ones do something else. */
 const failingOnce = (code: string, next: string) =>
-  preloading(`const dns = require('node:dns');
-    const { lookup } = dns;
+  preloading(`const dns = require('node:dns'), { lookup } = dns;
     dns.lookup = (hostname, options, callback) => {
       dns.lookup = ${next};
       process.nextTick(callback, Object.assign(new Error('Failed'), { code: '${code}' }));
     };`);
 
 /** Lets the script print for how many milliseconds it waits. */
-const reportingWaits = preloading(`const timers = require('node:timers/promises');
-  const { setTimeout } = timers;
+const reportingWaits = preloading(`const timers = require('node:timers/promises'), { setTimeout } = timers;
   timers.setTimeout = (ms) => setTimeout(ms, process.stderr.write('[' + ms + ']'));
   require('node:module').syncBuiltinESMExports();`);
 
@@ -212,11 +211,14 @@ describe('a signal', { concurrency: 8, timeout: 120_000, skip: inUnixTerminal.sk
   const read = "const fs = require('node:fs'); fs.read(fs.openSync('/dev/tty'), () => {});";
   const blockingLookup = `require('node:dns').lookup = () => { ${read} };`;
   const busy = respondWith(503, {}, { 'Retry-After': '30' });
+  const hanging = fakeClipboard('echo Copying >/dev/tty; exec sleep 15');
+  const hangingClipboard = async () => ({ ...withCredentials(await ownMockZoom()), ...hanging });
   const waits: { name: string; seen?: string; command?: string[]; env?: () => Promise<Env> | Env }[] = [
     { name: 'it prompts', seen: '? ZOOM_ACCOUNT_ID ›' },
     { name: 'Zoom is silent', env: () => slowly() },
     { name: 'Zoom is silent, under tsx', env: () => slowly(), command: S2S },
     { name: 'it waits for another try', env: async () => withCredentials(await ownMockZoom(busy)), seen: 'Retrying' },
+    { name: 'a clipboard command hangs', env: hangingClipboard, seen: 'Copying' },
     { name: 'a name server is silent', env: () => ({ ...ACCOUNT, ...preloading(blockingLookup) }) },
   ];
   for (const signal of signals) {

@@ -84,7 +84,6 @@ describe('the script', { concurrency: 4 }, () => {
     it(`prompts in color unless NO_COLOR is set, also if CI is "false": "${NO_COLOR}"`, inTerminal, async () => {
       const env = { ...withoutSecret(), NO_COLOR, CI: 'false' };
       const { raw } = await session({ env, answers: { ZOOM_CLIENT_SECRET: `\r${ZOOM_CLIENT_SECRET}` } });
-      assert.ok(raw.includes('Enter a value.'));
       assert.equal(/\x1b\[[\d;]*[1-9]m/.test(raw), NO_COLOR === ''); // A Windows console itself resets the color.
     });
 

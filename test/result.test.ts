@@ -44,7 +44,6 @@ describe('the script with a token', { concurrency: 4 }, () => {
       assert.equal(await display.paste(), TOKEN);
     });
 
-  const NO_SSH = { SSH_CONNECTION: undefined };
   const clipboard = fakeClipboard();
   const overSsh = { ...clipboard, SSH_TTY: '/dev/ttys0', DISPLAY: 'localhost:10.0' };
   const wsl = { ...clipboard, DISPLAY: undefined, WSL_DISTRO_NAME: 'Debian' };
@@ -70,7 +69,7 @@ describe('the script with a token', { concurrency: 4 }, () => {
     { name: 'is missing', env: missing, problem: notFound, skip: skipWithoutLinux },
   ])
     it(`says why it cannot use the clipboard if the clipboard command ${name}`, { skip }, async () => {
-      const result = await run({ env: withCredentials(zoom, { ...NO_SSH, ...env }) });
+      const result = await run({ env: withCredentials(zoom, { SSH_CONNECTION: undefined, ...env }) });
       expectRun(result, { code: 0, stdout: PRINTED, stderr: useless(problem) });
     });
 
