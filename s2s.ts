@@ -346,7 +346,7 @@ function updateFile(file: string, names: Name[], credentials: Credentials) {
  * back as another change, appends a line instead. A credential needs no quotes.
  */
 function withValue(text: string, name: Name, value: string) {
-  const assignment = new RegExp(`^([^#]*\\b${name}\\s*[=:]\\s*)("[^"]*"|'[^']*'|[^\\s#]*)`);
+  const assignment = new RegExp(`^([^#]*\\b${name}\\s*[=:][ \\t]*)("[^"]*"|'[^']*'|[^\\s#]*)`);
   const lines = text.split('\n');
   const last = lines.findLastIndex((line) => assignment.test(line));
   const replaced = lines.map((line, i) => (i === last ? line.replace(assignment, (_, start) => start + value) : line));
