@@ -32,7 +32,7 @@ Credentials, from the environment or from .env (where s2s saves what you type):
 
 Other variables:
   ZOOM_HOST        zoomgov.com for Zoom for Government (also in .env)
-  DOTENV_PATH      a file for all folders, instead of .env
+  DOTENV_PATH      a file to use instead of .env
   HTTPS_PROXY      an HTTP proxy; hosts in NO_PROXY bypass it
 
 Exit codes: 1 failure, 2 invalid flag or setting, 130 cancelled, 143 terminated
@@ -226,12 +226,12 @@ async function getToken(settings: Settings, server: Server) {
 async function promptForMissing({ credentials, file }: Settings, { marketplace }: Server) {
   const missing = NAMES.filter((name) => !credentials[name]);
   if (!missing.length) return credentials;
-  const problem = `Not set in the environment or in ${resolve(file)}:`;
+  const problem = [`Not set in the environment or in ${resolve(file)}:`, missing.join(', ')] as const;
   const remedy = 'Set what is missing. s2s prompts only in a terminal (stdin and stderr), without CI or TERM=dumb.';
-  if (!canPrompt()) throw new Failure(2, problem, missing.join(', '), remedy);
+  if (!canPrompt()) throw new Failure(2, ...problem, remedy);
   const page = `${marketplace} under Developer (or Manage) > Created apps > your app > App Credentials`;
   const hint = missing.length > 1 ? ['You can paste them all at once, in order, one per line.'] : [];
-  return promptFor(missing, credentials, [problem, missing.join(', '), `Find what is missing at ${page}.`, ...hint]);
+  return promptFor(missing, credentials, [...problem, `Find what is missing at ${page}.`, ...hint]);
 }
 
 /** Prompts for all credentials that the environment does not set. Does not repeat advice that was `shown`. */
@@ -246,9 +246,8 @@ async function promptAgain(rejection: Rejection, current: Credentials, { fromEnv
   return promptFor(names, current, [rejection.message, ...newAdvice]);
 }
 
-function canPrompt() {
-  return process.stdin.isTTY && stderr.isTTY && ['', 'false'].includes(env['CI'] ?? '') && env['TERM'] !== 'dumb';
-}
+const canPrompt = () =>
+  process.stdin.isTTY && stderr.isTTY && ['', 'false'].includes(env['CI'] ?? '') && env['TERM'] !== 'dumb';
 
 /** Prompts for credentials, offering the current values. Returns all three. */
 async function promptFor(names: Name[], current: Credentials, lines: string[]) {
@@ -304,7 +303,7 @@ function changeKeys(prompt: TextPrompt) {
   const insert = prompt._.bind(prompt);
   prompt._ = (text = '') => {
     prompt.red = false; // reset() does not.
-    // Clear the prompt at Ctrl-U and Ctrl-W.
+    // Ctrl-U and Ctrl-W
     if (/^[\x15\x17]$/.test(text)) prompt.reset();
     else if (/^\P{Cc}+$/u.test(text) && prompt.value.length <= MAX_LENGTH) insert(text);
   };
@@ -346,10 +345,11 @@ function updateFile(file: string, names: Name[], credentials: Credentials) {
  * back as another change, appends a line instead. A credential needs no quotes.
  */
 function withValue(text: string, name: Name, value: string) {
-  const assignment = new RegExp(`^([^#]*\\b${name}\\s*[=:][ \\t]*)("[^"]*"|'[^']*'|[^\\s#]*)`);
+  // Allow a byte order mark. Keep blanks before a value, not before a comment.
+  const entry = new RegExp(String.raw`^([^!-~]*(export\s+)?${name}\s*[=:](\s+(?=[^\s#]))?)("[^"]*"|'[^']*'|[^\s#]*)`);
   const lines = text.split('\n');
-  const last = lines.findLastIndex((line) => assignment.test(line));
-  const replaced = lines.map((line, i) => (i === last ? line.replace(assignment, (_, start) => start + value) : line));
+  const last = lines.findLastIndex((line) => entry.test(line));
+  const replaced = lines.map((line, i) => (i === last ? line.replace(entry, (_, start) => start + value) : line));
   const newline = text.includes('\r\n') ? '\r\n' : '\n';
   const appended = `${text}${text && !text.endsWith('\n') ? newline : ''}${name}=${value}${newline}`;
   const wanted = { ...parseLatin1(text), [name]: value };
@@ -439,7 +439,6 @@ const CERTIFICATE_ADVICE: [code: RegExp, advice: string][] = [
   ],
 ];
 
-/** Explains why a request failed. */
 function explainError(error: Error & { code?: string; statusCode?: number }, { endpoint, hint }: Server) {
   const { code, statusCode } = error;
   if (!code) return error; // This is a bug: show its stack.
@@ -524,8 +523,8 @@ function expiryOf({ expires_in }: TokenResponse) {
 /** Prints the token and its scopes, line for line like Zoom's s2s.js ("Oauth" included), then how it was copied. */
 async function present(response: TokenResponse, { marketplace }: Server, isCopied: boolean) {
   const { access_token: token, scope } = response;
-  // String() joins a list with commas.
-  const scopes = String(scope ?? '').match(/[^\s\p{C},]+/gu) ?? [];
+  const words = [scope].flat().join(' '); // It may be a list or missing.
+  const scopes = words.match(/[^\s\p{C}]+/gu) ?? [];
   const heading = `Zoom Server-to-Server Oauth token${isCopied ? ' copied to clipboard' : ''}:`;
   await print(['', heading, '-'.repeat(54), token, '', 'Scopes:', '-------', ...scopes, ''].join('\n'));
 
@@ -546,7 +545,7 @@ function hasClipboard() {
   return platform !== 'linux' || !!(DISPLAY || WAYLAND_DISPLAY || WSL_DISTRO_NAME);
 }
 
-/** Returns whether the clipboard has the token. */
+/** Returns whether that worked. */
 async function copy(token: string) {
   const written = import('clipboardy').then(({ default: clipboard }) => clipboard.write(token));
   const outcome = written.catch((error: Error) => error.message);

@@ -131,6 +131,7 @@ describe('the script', { concurrency: 4 }, () => {
 
   for (const { name, before = '', line, after = '\n' } of [
     { name: 'the last one', before: 'ZOOM_ACCOUNT_ID=old\nKEEP=1\n', line: 'ZOOM_ACCOUNT_ID=', after: '\r\n' },
+    { name: 'an empty one before a comment', line: 'ZOOM_ACCOUNT_ID=', after: '  # note\nNOTE=ZOOM_ACCOUNT_ID=x\n' },
     { name: 'export, quotes, and a comment', line: "export ZOOM_ACCOUNT_ID = ''", after: ' # note' },
     { name: 'a byte order mark and a colon', before: '\ufeff', line: ' ZOOM_ACCOUNT_ID: ""', after: '\r\nKEEP=1\r\n' },
   ])
