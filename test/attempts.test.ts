@@ -212,13 +212,12 @@ describe('a signal', { concurrency: 8, timeout: 120_000, skip: inUnixTerminal.sk
   const blockingLookup = `require('node:dns').lookup = () => { ${read} };`;
   const busy = respondWith(503, {}, { 'Retry-After': '30' });
   const hanging = fakeClipboard('echo Copying >/dev/tty; exec sleep 15');
-  const hangingClipboard = async () => ({ ...withCredentials(await ownMockZoom()), ...hanging });
   const waits: { name: string; seen?: string; command?: string[]; env?: () => Promise<Env> | Env }[] = [
     { name: 'it prompts', seen: '? ZOOM_ACCOUNT_ID ›' },
     { name: 'Zoom is silent', env: () => slowly() },
     { name: 'Zoom is silent, under tsx', env: () => slowly(), command: S2S },
     { name: 'it waits for another try', env: async () => withCredentials(await ownMockZoom(busy)), seen: 'Retrying' },
-    { name: 'a clipboard command hangs', env: hangingClipboard, seen: 'Copying' },
+    { name: 'a clipboard hangs', env: async () => withCredentials(await ownMockZoom(), hanging), seen: 'Copying' },
     { name: 'a name server is silent', env: () => ({ ...ACCOUNT, ...preloading(blockingLookup) }) },
   ];
   for (const signal of signals) {

@@ -118,8 +118,8 @@ describe('the script', { concurrency: 4 }, () => {
 
   it('trusts a certificate in NODE_EXTRA_CA_CERTS', async () => {
     const { port, NODE_EXTRA_CA_CERTS } = await ownTrustedMockZoom('localhost');
-    const server = { url: `https://localhost:${port}` };
-    expectRun(await run({ env: withCredentials(server, { NODE_EXTRA_CA_CERTS }) }), { code: 0 });
+    const env = withCredentials({ url: `https://localhost:${port}` }, { NODE_EXTRA_CA_CERTS });
+    expectRun(await run({ env }), { code: 0 });
   });
 
   const days = (number: number) => new Date(Date.now() + number * 86_400_000);

@@ -53,11 +53,10 @@ describe('the script', { concurrency: 4 }, () => {
     const cwd = folder({ '.env': `ZOOM_CLIENT_ID=${ZOOM_CLIENT_ID}\n` });
     const env = { ...host(), ZOOM_ACCOUNT_ID };
     const { words } = await session({ command: redirecting(1, 'out'), env, cwd, answers: { ZOOM_CLIENT_SECRET } });
-    const missing = `Not set in the environment or in ${join(cwd, '.env')}: ZOOM_CLIENT_SECRET`;
-    const start = `${missing} Find what is missing at ${PAGE}. `;
-    assert.ok(words.startsWith(start), words);
+    const start = `Not set in the environment or in ${join(cwd, '.env')}: ZOOM_CLIENT_SECRET Find what is missing`;
+    assert.ok(words.startsWith(`${start} at ${PAGE}. `), words);
     // A Windows console shows the prompt as it is in the end.
-    assert.match(words.slice(start.length), /^(\S )+ZOOM_CLIENT_SECRET/);
+    assert.match(words.slice(`${start} at ${PAGE}. `.length), /^(\S )+ZOOM_CLIENT_SECRET/);
     assert.match(readFileSync(join(cwd, 'out'), 'utf8'), /^\nZoom Server-to-Server Oauth token:\n/);
   });
 
@@ -84,6 +83,7 @@ describe('the script', { concurrency: 4 }, () => {
     it(`prompts in color unless NO_COLOR is set, also if CI is "false": "${NO_COLOR}"`, inTerminal, async () => {
       const env = { ...withoutSecret(), NO_COLOR, CI: 'false' };
       const { raw } = await session({ env, answers: { ZOOM_CLIENT_SECRET: `\r${ZOOM_CLIENT_SECRET}` } });
+      assert.ok(raw.includes('Enter a value.'));
       assert.equal(/\x1b\[[\d;]*[1-9]m/.test(raw), NO_COLOR === ''); // A Windows console itself resets the color.
     });
 
@@ -232,7 +232,7 @@ describe('the script', { concurrency: 4 }, () => {
       await terminal.see('This is too long. Ctrl-U clears it.');
       terminal.type(`${text}${ctrl('C')}`);
       assert.equal(await terminal.end(), 130);
-      assert.ok(performance.now() - start < 10_000); // Even if the machine is busy.
+      assert.ok(performance.now() - start < 10_000, `${performance.now() - start} ms`);
     });
 
   for (const { name, key, ...options } of [
