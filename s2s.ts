@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 /**
- * main() tells the story, and the functions follow in the order of use. Expected errors are Failures, reported at the
- * end of the file. The result goes to stdout, everything else to stderr.
+ * main() tells the story, and the functions follow roughly in the order of use. Expected errors are Failures, reported
+ * at the end of the file. The result goes to stdout, everything else to stderr.
  */
 
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
-import http, { type IncomingMessage } from 'node:http';
+import http from 'node:http';
 import https from 'node:https';
 import { dirname, resolve } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -57,10 +57,10 @@ async function main() {
 
 /** An expected error, and what to do about it. USAGE explains the exit codes. */
 class Failure extends Error {
-  exitCode: 1 | 2 | 130 | 143;
+  exitCode: number;
   advice: string[];
 
-  constructor(exitCode: Failure['exitCode'], message: string, ...advice: string[]) {
+  constructor(exitCode: number, message: string, ...advice: string[]) {
     super(message);
     this.exitCode = exitCode;
     this.advice = advice;
@@ -70,7 +70,7 @@ class Failure extends Error {
 /** A signal that ends s2s. */
 class Interruption extends Failure {}
 
-/** Rejects on a signal. PID 1 of a container ignores signals without a handler. */
+/** Rejects on a signal. Without a handler, PID 1 of a container would ignore it. */
 const interrupted = new Promise<never>((_, reject) => {
   process.on('SIGINT', () => reject(new Interruption(130, 'Cancelled.')));
   process.on('SIGTERM', () => reject(new Interruption(143, 'Terminated.')));
@@ -94,7 +94,7 @@ type Credentials = Record<Name, string>;
 /** What the environment and the dotenv file set. `fromEnv` names the credentials that the environment sets. */
 type Settings = { credentials: Credentials; fromEnv: Name[]; host: string; isHostFromEnv: boolean; file: string };
 
-/** The token endpoint, a proxy's agent, what to check if the request fails, the Marketplace, and a callback. */
+/** How to request a token. `hint` says what to check if that fails. send() calls onSent() after sending. */
 type Server = { endpoint: URL; agent?: https.Agent; hint: string; marketplace: string; onSent?: () => void };
 
 type TokenResponse = Record<string, unknown> & { access_token: string };
@@ -137,7 +137,7 @@ async function readSettings(): Promise<Settings> {
 
 /** Returns no values for a file that cannot be read. */
 async function readDotenv(file: string) {
-  // Don't use readFileSync(): a named pipe may block it, and signals with it.
+  // readFileSync() of a named pipe would block signals.
   const bytes = await fs.promises.readFile(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') say(`Cannot read ${file}: ${reasonOf(error)}.`);
     return Buffer.alloc(0);
@@ -182,14 +182,13 @@ function serverFor({ host, isHostFromEnv, file }: Settings): Server {
     throw new Failure(2, problem, 'Set it to zoom.us or zoomgov.com, or unset it.');
   }
   const marketplace = `https://marketplace.${hostname.endsWith('zoomgov.com') ? 'zoomgov.com' : 'zoom.us'}/`;
-  return { endpoint: new URL('/oauth/token', text), marketplace, ...routeFor(isZoom) };
+  const route = isZoom ? chooseRoute() : { hint: `Check ZOOM_HOST (${text}).` };
+  return { endpoint: new URL('/oauth/token', text), marketplace, ...route };
 }
 
-/** Returns how to connect: directly, or through a proxy. */
-function routeFor(isZoom: boolean): Pick<Server, 'agent' | 'hint'> {
+function chooseRoute(): Pick<Server, 'agent' | 'hint'> {
   const variable = ['https_proxy', 'HTTPS_PROXY'].find((name) => env[name]?.trim());
-  if (!variable || !isZoom)
-    return { hint: 'Check your network, VPN, and firewall, or set HTTPS_PROXY (Node 22.21+, 24.5+).' };
+  if (!variable) return { hint: 'Check your network, VPN, and firewall, or set HTTPS_PROXY (Node 22.21+, 24.5+).' };
   // Node added this flag with proxyEnv.
   if (!process.allowedNodeEnvironmentFlags.has('--use-env-proxy'))
     return { hint: `${variable} needs Node 22.21+ or 24.5+.` };
@@ -237,11 +236,11 @@ async function promptForMissing({ credentials, file }: Settings, { marketplace }
 /** Prompts for all credentials that the environment does not set. Does not repeat advice that was `shown`. */
 async function promptAgain(rejection: Rejection, current: Credentials, { fromEnv }: Settings, shown: string[]) {
   const names = NAMES.filter((name) => !fromEnv.includes(name));
-  const { advice } = rejection;
-  if (fromEnv.length) advice.push(`The environment sets ${fromEnv.join(', ')}. Change or unset what is wrong there.`);
+  if (fromEnv.length)
+    rejection.advice.push(`The environment sets ${fromEnv.join(', ')}. Change or unset what is wrong there.`);
   if (!names.length || !canPrompt()) throw rejection;
-  advice.push('At each prompt, press Enter to keep the value, or enter another.');
-  const newAdvice = advice.filter((line) => !shown.includes(line));
+  rejection.advice.push('At each prompt, press Enter to keep the value, or enter another.');
+  const newAdvice = rejection.advice.filter((line) => !shown.includes(line));
   shown.push(...newAdvice);
   return promptFor(names, current, [rejection.message, ...newAdvice]);
 }
@@ -264,7 +263,7 @@ async function promptFor(names: Name[], current: Credentials, lines: string[]) {
     // Pass on each line in its own callback: in between, prompts moves on to the next question.
     for (const line of text.split(/(?<=[\r\n])/)) setImmediate(() => stdin.write(line));
   };
-  // Read until s2s exits, so that the rest of a paste is neither echoed nor run by the shell.
+  // Replace an earlier call's listener. Read until s2s exits, so that the rest of a paste does not reach the shell.
   process.stdin.removeAllListeners('data').on('data', onData).resume();
   const questions = names.map((name) => ({ ...questionFor(name, current[name]), stdin, stdout: stderr }));
   const answers = await prompts(questions, { onCancel: () => Promise.reject(new Failure(130, 'Cancelled.')) });
@@ -285,15 +284,17 @@ function questionFor(name: Name, initial: string) {
     if (this.firstRender) changeKeys(this);
     this.rendered = this.placeholder ? gray(mask(initial)) : mask(this.value);
     this.error = this.red; // prompts clears only `red` at the next key.
-    this.cursorOffset = this.placeholder ? 0 : this.cursor - this.value.length; // prompts keeps it at Ctrl-A, Ctrl-E.
+    // prompts does not update it at Ctrl-A and Ctrl-E.
+    this.cursorOffset = this.placeholder ? 0 : this.cursor - this.value.length;
   }
   return { type: 'text' as const, name, message: name, initial, format, validate, onRender };
 }
 
 /** Undocumented parts of prompts, which package.json pins. */
-type TextPrompt = { value: string; rendered: string; cursor: number; cursorOffset: number } & TextFlags & TextMethods;
-type TextFlags = Record<'error' | 'firstRender' | 'placeholder' | 'red', boolean>;
-type TextMethods = Record<'first' | 'last' | 'reset' | '_', (text?: string) => void>;
+type TextPrompt = Record<'value' | 'rendered', string> &
+  Record<'cursor' | 'cursorOffset', number> &
+  Record<'error' | 'firstRender' | 'placeholder' | 'red', boolean> &
+  Record<'first' | 'last' | 'reset' | '_', (text?: string) => void>;
 
 /** Adds Home, End, Ctrl-U, and Ctrl-W to a prompt. Ignores unknown keys, and text once it is too long. */
 function changeKeys(prompt: TextPrompt) {
@@ -302,7 +303,7 @@ function changeKeys(prompt: TextPrompt) {
   // prompts calls this for text and for unknown keys.
   const insert = prompt._.bind(prompt);
   prompt._ = (text = '') => {
-    prompt.red = false; // reset() does not.
+    prompt.red = false; // reset() does not clear it.
     // Ctrl-U and Ctrl-W
     if (/^[\x15\x17]$/.test(text)) prompt.reset();
     else if (/^\P{Cc}+$/u.test(text) && prompt.value.length <= MAX_LENGTH) insert(text);
@@ -334,18 +335,18 @@ const isProduction = () => env['NODE_ENV']?.trim().toLowerCase() === 'production
 function updateFile(file: string, names: Name[], credentials: Credentials) {
   const old = fs.statSync(file, { throwIfNoEntry: false });
   if (old && !old.isFile()) throw new Error('it is not a regular file');
-  const before = old ? fs.readFileSync(file, 'latin1') : ''; // Latin-1 keeps every byte, whatever it means.
+  const before = old ? fs.readFileSync(file, 'latin1') : ''; // Latin-1 keeps every byte.
   const after = names.reduce((text, name) => withValue(text, name, credentials[name]), before);
   if (old) replaceFile(fs.realpathSync(file), Buffer.from(after, 'latin1'), old);
   else fs.writeFileSync(file, after, { mode: 0o600 });
 }
 
 /**
- * Sets a value in the text of a dotenv file. Replaces it in the last line that assigns it. If dotenv would read that
- * back as another change, appends a line instead. A credential needs no quotes.
+ * Sets a value in the text of a dotenv file: in the last line that assigns it or, if dotenv would then read anything
+ * but this change, in a line at the end. Fails if neither works. A credential needs no quotes.
  */
 function withValue(text: string, name: Name, value: string) {
-  // Allow a byte order mark. Keep blanks before a value, not before a comment.
+  // Allow a byte order mark. Keep blanks before a value, but not before a comment.
   const entry = new RegExp(String.raw`^([^!-~]*(export\s+)?${name}\s*[=:](\s+(?=[^\s#]))?)("[^"]*"|'[^']*'|[^\s#]*)`);
   const lines = text.split('\n');
   const last = lines.findLastIndex((line) => entry.test(line));
@@ -369,10 +370,10 @@ function replaceFile(path: string, bytes: Buffer, old: fs.Stats) {
     fs.chmodSync(temporary, old.mode);
     fs.renameSync(temporary, path);
   } catch (error) {
-    // A virus scanner may hold it. maxRetries needs `recursive`.
+    // Retry, which needs `recursive`: a virus scanner may hold the file.
     fs.rmSync(temporary, { force: true, recursive: true, maxRetries: 5 });
     // On a full disk, overwriting would lose the old text.
-    if (/^E(NOSPC|DQUOT)$/.test((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    if (/^Error: E(NOSPC|DQUOT)/.test(String(error))) throw error;
     fs.writeFileSync(path, bytes, { flag: 'r+' }); // Unlike 'w', does not empty it first.
     fs.truncateSync(path, bytes.length);
   }
@@ -396,14 +397,14 @@ async function requestToken(server: Server, credentials: Credentials) {
 
 /** Sends one token request (RFC 6749, section 4.4, with Zoom's grant type). Gives up after 15 seconds. */
 async function send(server: Server, credentials: Credentials) {
-  const { agent = false, endpoint, hint, onSent } = server; // Don't reuse connections.
+  const { agent = false, endpoint, hint, onSent } = server; // `false` makes a new connection.
   const { ZOOM_ACCOUNT_ID: account_id, ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret } = credentials;
   const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
   const controller = new AbortController();
   const { signal } = controller;
   const autoSelectFamilyAttemptTimeout = 2_500; // Node's 250 or 500 ms are too short for slow networks.
   const options = { method: 'POST', auth: `${id}:${secret}`, headers, agent, signal, autoSelectFamilyAttemptTimeout };
-  // Unlike AbortSignal.timeout(), this keeps Node running after a 101 response.
+  // Don't use AbortSignal.timeout(): it does not keep Node running after a 101 response.
   const limit = setTimeout(() => controller.abort(), 15_000);
   const notice = setTimeout(() => stderr.isTTY && say(`Waiting for ${endpoint.host} …`), 3_000);
   try {
@@ -412,7 +413,7 @@ async function send(server: Server, credentials: Credentials) {
     request.on('error', () => {}); // once() or the body reports it.
     request.end(String(new URLSearchParams({ grant_type: 'account_credentials', account_id })));
     // Give once() the signal, too: the request ignores it while a proxy opens a tunnel.
-    const [response] = (await once(request, 'response', { signal })) as [IncomingMessage];
+    const [response] = (await once(request, 'response', { signal })) as [http.IncomingMessage];
     let body = '';
     for await (const chunk of response.setEncoding('utf8')) {
       body += chunk;
@@ -462,7 +463,7 @@ const REJECTIONS: [words: RegExp, explanation: string][] = [
 ];
 
 /** Returns the token response, or throws a Failure that explains any other response. */
-function interpret(response: IncomingMessage, body: string, server: Server, credentials: Credentials) {
+function interpret(response: http.IncomingMessage, body: string, server: Server, credentials: Credentials) {
   const { statusCode: status = 0, headers } = response;
   const { endpoint, marketplace } = server;
   const json = parseJson(body);
@@ -477,7 +478,7 @@ function interpret(response: IncomingMessage, body: string, server: Server, cred
   const details = trackingId ? [`Tracking ID (for Zoom support): ${quote(String(trackingId), credentials)}`] : [];
   const problem = `${endpoint.host} answered with ${answer}.`;
   if (status === 408 || status === 429 || status >= 500) {
-    const seconds = /^[1-9]\d{0,8}$/.test(after) ? Number(after) : undefined;
+    const seconds = /^[1-9]\d*$/.test(after) ? Number(after) : undefined;
     const wait = seconds ? quantity(Math.ceil(seconds / 60), 'minute') : 'a few minutes';
     const failure = new TemporaryFailure(1, problem, ...details, `Try again in ${wait}.`);
     failure.retryAfter = seconds;
@@ -511,7 +512,7 @@ function quote(text: string, { ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret }:
 /** Returns Zoom's response as JSON, with expires_at added at the top. */
 function toJson(response: TokenResponse) {
   const json = JSON.stringify({ expires_at: expiryOf(response), ...response }, null, 2);
-  // Escape DEL and the C1 control characters.
+  // Escape DEL and the C1 control characters, which drive terminals.
   return `${json.replace(/[\x7f-\x9f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`)}\n`;
 }
 
@@ -520,7 +521,7 @@ function expiryOf({ expires_in }: TokenResponse) {
   return seconds > 0 && seconds < 1e9 ? new Date(Date.now() + seconds * 1000) : undefined;
 }
 
-/** Prints the token and its scopes, line for line like Zoom's s2s.js ("Oauth" included), then how it was copied. */
+/** Prints the token and its scopes, line for line like Zoom's s2s.js, then how it was copied. */
 async function present(response: TokenResponse, { marketplace }: Server, isCopied: boolean) {
   const { access_token: token, scope } = response;
   const words = [scope].flat().join(' '); // It may be a list or missing.
@@ -529,8 +530,7 @@ async function present(response: TokenResponse, { marketplace }: Server, isCopie
   await print(['', heading, '-'.repeat(54), token, '', 'Scopes:', '-------', ...scopes, ''].join('\n'));
 
   if (stdout.isTTY && stderr.isTTY) stderr.write('\n'); // Separate the notes from the scopes.
-  if (!scopes.length)
-    say(`Zoom listed no scopes. Add some to the app at ${marketplace}. If you just did, run s2s again soon.`);
+  if (!scopes.length) say(`Zoom listed no scopes. Add some to the app at ${marketplace}, and run s2s again.`);
   const how = copyViaTerminal(token, isCopied);
   const expiry = expiryOf(response);
   if (!expiry) return say(how);
@@ -540,7 +540,7 @@ async function present(response: TokenResponse, { marketplace }: Server, isCopie
 
 function hasClipboard() {
   const { DISPLAY = '', SSH_CONNECTION, SSH_TTY, WAYLAND_DISPLAY, WSL_DISTRO_NAME } = env;
-  // Over SSH, only a forwarded X11 display ("localhost:10.0") is the user's own.
+  // Over SSH, only a forwarded X11 display ("localhost:10.0") is the user's own. clipboardy prefers Wayland.
   if (SSH_CONNECTION || SSH_TTY) return platform === 'linux' && !WAYLAND_DISPLAY && /^[^:]/.test(DISPLAY);
   return platform !== 'linux' || !!(DISPLAY || WAYLAND_DISPLAY || WSL_DISTRO_NAME);
 }
@@ -555,7 +555,7 @@ async function copy(token: string) {
   return !problem;
 }
 
-/** Copies the token through tmux or the terminal. Returns how it was copied. */
+/** Copies the token to tmux and, if nothing else did, through the terminal. Returns what was done. */
 function copyViaTerminal(token: string, isCopied: boolean) {
   const { STY, TERM = '', TMUX } = env;
   // Always use tmux: the user may have attached from another machine. `-w` (tmux 3.2+) sends OSC 52.
@@ -599,8 +599,9 @@ const failure = await Promise.race([main(), interrupted]).catch(async (error: un
 });
 // Flush stderr, then exit, even if something still runs.
 stderr.write('', () => {
-  // End by the signal: process.exit() waits for name lookups, but restores the terminal.
+  // A signal, unlike process.exit(), does not restore the terminal.
   if (process.stdin.isRaw) process.stdin.setRawMode(false);
+  // Let the signal end s2s, so that the shell knows.
   process.removeAllListeners('SIGINT').removeAllListeners('SIGTERM');
   if (failure instanceof Interruption && platform !== 'win32') process.kill(process.pid, failure.exitCode - 128);
   process.exit(failure?.exitCode);

@@ -111,9 +111,9 @@ describe('the script', { concurrency: 4 }, () => {
 
   it('reports a server that does not use HTTP or TLS', async () => {
     const server = await startTcpServer((socket) => socket.once('data', () => socket.end('220 mail.example\r\n')));
-    await expectFailure(server, `Cannot reach HOST (HPE_INVALID_CONSTANT).\n${CHECK_NETWORK}`);
+    await expectFailure(server, `Cannot reach HOST (HPE_INVALID_CONSTANT).\nCheck ZOOM_HOST (ORIGIN).\n`);
     const overTls = await run({ env: withCredentials({ url: `https://${server.host}` }) });
-    expectRun(overTls, { code: 1, stderr: /^Cannot reach [\d.:]+ \(E[A-Z_]+\)\.\nCheck your network, [^\n]+\n$/ });
+    expectRun(overTls, { code: 1, stderr: /^Cannot reach [\d.:]+ \(E[A-Z_]+\)\.\nCheck ZOOM_HOST \(https:.+\)\.\n$/ });
   });
 
   it('trusts a certificate in NODE_EXTRA_CA_CERTS', async () => {

@@ -122,7 +122,7 @@ describe('the script with a token', { concurrency: 4 }, () => {
     ...[undefined, ' ', null, [null]].map((scope) => ({ name: JSON.stringify(scope), scope, scopes: [] })),
   ])
     it(`${scopes.length ? 'prints one scope per line' : 'says what to do without scopes'} if they are ${name}`, async () => {
-      const advice = 'Add some to the app at https://marketplace.zoom.us/. If you just did, run s2s again soon.';
+      const advice = 'Add some to the app at https://marketplace.zoom.us/, and run s2s again.';
       const note = scopes.length ? '' : `Zoom listed no scopes. ${advice}\n`;
       expectRun(await runWith({ scope }), { stdout: output('', scopes), stderr: expiring(`${note}${NO_CLIPBOARD}`) });
     });

@@ -151,7 +151,7 @@ export const CHECK_NETWORK = 'Check your network, VPN, and firewall, or set HTTP
 export async function expectFailure(server: { url: string }, message: string, env: Env = {}): Promise<Result> {
   const result = await run({ env: withCredentials(server, env) });
   const { host, origin } = new URL(server.url);
-  const stderr = message.replaceAll('HOST', host).replaceAll('ORIGIN', origin);
+  const stderr = message.replace(/\bHOST/g, host).replaceAll('ORIGIN', origin);
   expectRun(result, { code: 1, stdout: '', stderr });
   expectPlainText(result);
   return result;
