@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * main() tells the story, and the functions follow roughly in the order of use. Expected errors are Failures, reported
+ * main() tells the story, and the functions follow roughly in order of use. Expected errors are Failures, reported
  * at the end of the file. The result goes to stdout, everything else to stderr.
  */
 
@@ -12,12 +12,12 @@ import https from 'node:https';
 import { dirname, resolve } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { getSystemErrorMap, isDeepStrictEqual, parseArgs } from 'node:util';
+import { isDeepStrictEqual, parseArgs } from 'node:util';
 import { parse } from 'dotenv';
 
 const { env, platform, stderr, stdout } = process;
 
-const USAGE = `Get a one-hour Zoom API access token, using a Server-to-Server OAuth app.
+const USAGE = `Get a one-hour access token for the Zoom API (Server-to-Server OAuth).
 
 Usage: s2s [--token | --json]    (or npx tsx s2s.ts)
 
@@ -35,7 +35,7 @@ Other variables:
   DOTENV_PATH      a file to use instead of .env
   HTTPS_PROXY      an HTTP proxy; hosts in NO_PROXY bypass it
 
-Exit codes: 1 failure, 2 invalid flag or setting, 130 cancelled, 143 terminated
+Exit codes: 1 failure, 2 wrong flag or settings, 130 cancelled, 143 terminated
 `;
 
 async function main() {
@@ -46,7 +46,7 @@ async function main() {
   const settings = await readSettings();
   const server = serverFor(settings);
   const willCopy = !flags.token && !flags.json && hasClipboard();
-  // Load clipboardy (150 ms) while waiting for Zoom: earlier, it would delay the request.
+  // Load clipboardy (150 ms) while Zoom responds, to delay neither the request nor the result.
   if (willCopy) server.onSent = () => void import('clipboardy').catch(() => {});
   const response = await getToken(settings, server);
 
@@ -67,7 +67,6 @@ class Failure extends Error {
   }
 }
 
-/** A signal that ends s2s. */
 class Interruption extends Failure {}
 
 /** Rejects on a signal. Without a handler, PID 1 of a container would ignore it. */
@@ -81,17 +80,16 @@ class Rejection extends Failure {}
 
 /** Another attempt may succeed. */
 class TemporaryFailure extends Failure {
-  /** Seconds to wait, if the server says so. */
-  retryAfter: number | undefined;
+  retryAfter: number | undefined; // Seconds
 }
 
 /** The names of the credentials, in the order of the prompts. */
 const NAMES = ['ZOOM_ACCOUNT_ID', 'ZOOM_CLIENT_ID', 'ZOOM_CLIENT_SECRET'] as const;
 type Name = (typeof NAMES)[number];
-/** An empty string stands for a credential that is missing. */
+/** An empty string stands for a missing credential. */
 type Credentials = Record<Name, string>;
 
-/** What the environment and the dotenv file set. `fromEnv` names the credentials that the environment sets. */
+/** What the environment and `file` set. `fromEnv` names the credentials that the environment sets. */
 type Settings = { credentials: Credentials; fromEnv: Name[]; host: string; isHostFromEnv: boolean; file: string };
 
 /** How to request a token. `hint` says what to check if that fails. send() calls onSent() after sending. */
@@ -109,7 +107,7 @@ function readFlags() {
     if (values.token && values.json) throw new Error('--token and --json cannot be used together');
     return values;
   } catch (error) {
-    // The second sentence of Node's message does not apply.
+    // Drop Node's second sentence, which does not apply.
     throw new Failure(2, `${(error as Error).message.split('. ')[0]}. For help, use --help.`);
   }
 }
@@ -117,7 +115,7 @@ function readFlags() {
 const readVersion = () => JSON.parse(fs.readFileSync(new URL('package.json', import.meta.url), 'utf8')).version;
 
 /** Also removes the credentials from the environment, so that child processes don't inherit them. */
-async function readSettings(): Promise<Settings> {
+async function readSettings() {
   const file = env['DOTENV_PATH'] || '.env';
   const inFile = await readDotenv(file);
   const fromEnv = NAMES.filter((name) => cleanValue(name, env[name]));
@@ -135,7 +133,7 @@ async function readSettings(): Promise<Settings> {
   return { credentials, fromEnv, host, isHostFromEnv: !!hostInEnv, file };
 }
 
-/** Returns no values for a file that cannot be read. */
+/** Returns an empty object if the file cannot be read. */
 async function readDotenv(file: string) {
   // readFileSync() of a named pipe would block signals.
   const bytes = await fs.promises.readFile(file).catch((error: NodeJS.ErrnoException) => {
@@ -146,7 +144,7 @@ async function readDotenv(file: string) {
   return parse(bytes);
 }
 
-/** The maximum length of a credential, including its label. Zoom's have up to 32 characters. */
+/** The maximum length of a credential with its label. Zoom's have up to 32 characters. */
 const MAX_LENGTH = 200;
 
 /**
@@ -155,8 +153,8 @@ const MAX_LENGTH = 200;
  */
 function cleanValue(name: Name, text = '') {
   if (text.length > MAX_LENGTH) return text; // findFlaw() refuses it.
-  const own = name.replace('ZOOM_', '').replace('_', '[ _-]?');
-  const label = new RegExp(`^[^=:]*${own}["']?\\s*[=:]`, 'i');
+  const words = name.replace('ZOOM_', '').replace('_', '[ _-]?'); // Such as CLIENT[ _-]?ID.
+  const label = new RegExp(`^[^=:]*${words}["']?\\s*[=:]`, 'i');
   return text.replace(label, '').replace(/^[\s\p{Cf}"'`“]+|[\s\p{Cf}"'`”,;]+$/gu, '');
 }
 
@@ -170,7 +168,7 @@ function findFlaw(value: string) {
   return `contains ${what}`;
 }
 
-/** Returns where to request the token: from Zoom, or from this machine, as the tests and the demo do. */
+/** Returns where to request the token: from Zoom or, for tests, from this machine. */
 function serverFor({ host, isHostFromEnv, file }: Settings): Server {
   const text = host.includes('://') ? host : `https://${host}`;
   const { protocol = '', hostname = '' } = URL.canParse(text) ? new URL(text) : {};
@@ -186,10 +184,10 @@ function serverFor({ host, isHostFromEnv, file }: Settings): Server {
   return { endpoint: new URL('/oauth/token', text), marketplace, ...route };
 }
 
-function chooseRoute(): Pick<Server, 'agent' | 'hint'> {
+function chooseRoute() {
   const variable = ['https_proxy', 'HTTPS_PROXY'].find((name) => env[name]?.trim());
   if (!variable) return { hint: 'Check your network, VPN, and firewall, or set HTTPS_PROXY (Node 22.21+, 24.5+).' };
-  // Node added this flag with proxyEnv.
+  // The versions that have this flag support proxyEnv.
   if (!process.allowedNodeEnvironmentFlags.has('--use-env-proxy'))
     return { hint: `${variable} needs Node 22.21+ or 24.5+.` };
   const text = env[variable]!.trim();
@@ -210,7 +208,7 @@ function chooseRoute(): Pick<Server, 'agent' | 'hint'> {
 async function getToken(settings: Settings, server: Server) {
   let credentials = await promptForMissing(settings, server);
   const shown: string[] = [];
-  // On a signal, stop waiting, so that what was typed is saved.
+  // On a signal, stop waiting, but still save what was typed.
   const request = () => Promise.race([requestToken(server, credentials), interrupted]).catch((error: Error) => error);
   let outcome = await request();
   while (outcome instanceof Rejection) {
@@ -225,21 +223,20 @@ async function getToken(settings: Settings, server: Server) {
 async function promptForMissing({ credentials, file }: Settings, { marketplace }: Server) {
   const missing = NAMES.filter((name) => !credentials[name]);
   if (!missing.length) return credentials;
-  const problem = [`Not set in the environment or in ${resolve(file)}:`, missing.join(', ')] as const;
-  const remedy = 'Set what is missing. s2s prompts only in a terminal (stdin and stderr), without CI or TERM=dumb.';
-  if (!canPrompt()) throw new Failure(2, ...problem, remedy);
+  const problem = `Not set in the environment or in ${resolve(file)}: ${missing.join(', ')}.`;
+  const remedy = 'Set what is missing. s2s prompts only if stdin and stderr are terminals, without CI or TERM=dumb.';
+  if (!canPrompt()) throw new Failure(2, problem, remedy);
   const page = `${marketplace} under Developer (or Manage) > Created apps > your app > App Credentials`;
   const hint = missing.length > 1 ? ['You can paste them all at once, in order, one per line.'] : [];
-  return promptFor(missing, credentials, [...problem, `Find what is missing at ${page}.`, ...hint]);
+  return promptFor(missing, credentials, [problem, `Find what is missing at ${page}.`, ...hint]);
 }
 
 /** Prompts for all credentials that the environment does not set. Does not repeat advice that was `shown`. */
 async function promptAgain(rejection: Rejection, current: Credentials, { fromEnv }: Settings, shown: string[]) {
   const names = NAMES.filter((name) => !fromEnv.includes(name));
-  if (fromEnv.length)
-    rejection.advice.push(`The environment sets ${fromEnv.join(', ')}. Change or unset what is wrong there.`);
+  if (fromEnv.length) rejection.advice.push(`The environment sets ${fromEnv.join(', ')}. Fix or unset what is wrong.`);
   if (!names.length || !canPrompt()) throw rejection;
-  rejection.advice.push('At each prompt, press Enter to keep the value, or enter another.');
+  rejection.advice.push('At each prompt, press Enter to keep the value, or type another.');
   const newAdvice = rejection.advice.filter((line) => !shown.includes(line));
   shown.push(...newAdvice);
   return promptFor(names, current, [rejection.message, ...newAdvice]);
@@ -258,9 +255,9 @@ async function promptFor(names: Name[], current: Credentials, lines: string[]) {
   const stdin = new PassThrough();
   const onData = (data: Buffer): void => {
     if (data.includes(3)) return void process.emit('SIGINT'); // Ctrl-C
-    // After text, treat CRLF and blank lines as one Enter: another would answer the next prompt.
+    // Treat the end of a line and blank lines after it as one Enter: a second Enter would answer the next prompt.
     const text = String(data).replace(/([^\r\n])[\r\n]+/g, '$1\r');
-    // Pass on each line in its own callback: in between, prompts moves on to the next question.
+    // Pass on each line of a paste in its own callback: in between, prompts moves on to the next question.
     for (const line of text.split(/(?<=[\r\n])/)) setImmediate(() => stdin.write(line));
   };
   // Replace an earlier call's listener. Read until s2s exits, so that the rest of a paste does not reach the shell.
@@ -283,9 +280,10 @@ function questionFor(name: Name, initial: string) {
   function onRender(this: TextPrompt, { gray }: { gray: (text: string) => string }) {
     if (this.firstRender) changeKeys(this);
     this.rendered = this.placeholder ? gray(mask(initial)) : mask(this.value);
-    this.error = this.red; // prompts clears only `red` at the next key.
-    // prompts does not update it at Ctrl-A and Ctrl-E.
-    this.cursorOffset = this.placeholder ? 0 : this.cursor - this.value.length;
+    // At the next key, prompts resets `red`, but not `error`, which shows the message.
+    this.error = this.red;
+    // At Ctrl-A and Ctrl-E, prompts moves only `cursor`.
+    this.cursorOffset = Math.min(0, this.cursor - this.value.length);
   }
   return { type: 'text' as const, name, message: name, initial, format, validate, onRender };
 }
@@ -296,18 +294,18 @@ type TextPrompt = Record<'value' | 'rendered', string> &
   Record<'error' | 'firstRender' | 'placeholder' | 'red', boolean> &
   Record<'first' | 'last' | 'reset' | '_', (text?: string) => void>;
 
-/** Adds Home, End, Ctrl-U, and Ctrl-W to a prompt. Ignores unknown keys, and text once it is too long. */
+/** Adds Home, End, Ctrl-U, and Ctrl-W to a prompt. Ignores unknown keys, and more text once it is too long. */
 function changeKeys(prompt: TextPrompt) {
-  // A Tab (`next`) becomes a space, so that two values don't run together.
-  Object.assign(prompt, { home: prompt.first, end: prompt.last, next: () => prompt.value && prompt._(' ') });
   // prompts calls this for text and for unknown keys.
   const insert = prompt._.bind(prompt);
   prompt._ = (text = '') => {
-    prompt.red = false; // reset() does not clear it.
+    prompt.red = false; // Unlike insert(), reset() keeps it.
     // Ctrl-U and Ctrl-W
     if (/^[\x15\x17]$/.test(text)) prompt.reset();
     else if (/^\P{Cc}+$/u.test(text) && prompt.value.length <= MAX_LENGTH) insert(text);
   };
+  // A Tab (`next`) becomes a space, so that two values don't run together.
+  Object.assign(prompt, { home: prompt.first, end: prompt.last, next: () => prompt.value && prompt._(' ') });
 }
 
 /** Saves typed credentials, or says why not. Works synchronously, so that a signal waits for it. */
@@ -322,14 +320,15 @@ function save(credentials: Credentials, { credentials: previous, file }: Setting
   }
   say(`Saved${typed.length < 3 ? ` ${names}` : ''} in ${file}.`);
   if (platform !== 'win32' && fs.statSync(file).mode & 0o044)
-    say(`Other users can read ${file}. To prevent that, use chmod 600.`);
+    say(`Other users can read ${file}. To prevent that, run chmod 600.`);
   const target = fs.realpathSync(file);
   const args = ['-C', dirname(target), 'check-ignore', '--quiet', '--', target];
-  // Windows looks for git.exe in the current folder first.
+  // Don't start git in the current folder: Windows would prefer a git.exe there.
   const { status } = spawnSync('git', args, { cwd: import.meta.dirname, timeout: 5_000 });
-  if (status === 1) say(`Git does not ignore ${file}. Add it to .gitignore, so that the secret is not committed.`);
+  if (status === 1) say(`Git does not ignore ${file}. Add it to .gitignore, or untrack it with git rm --cached.`);
 }
 
+/** s2s.js saves nothing then, either. */
 const isProduction = () => env['NODE_ENV']?.trim().toLowerCase() === 'production';
 
 function updateFile(file: string, names: Name[], credentials: Credentials) {
@@ -342,15 +341,16 @@ function updateFile(file: string, names: Name[], credentials: Credentials) {
 }
 
 /**
- * Sets a value in the text of a dotenv file: in the last line that assigns it or, if dotenv would then read anything
- * but this change, in a line at the end. Fails if neither works. A credential needs no quotes.
+ * Sets a value in the text of a dotenv file. Makes two edits, and returns the first that dotenv reads as this change
+ * alone: with the value in the last line that assigns it, and in a line of its own. A credential needs no quotes.
  */
 function withValue(text: string, name: Name, value: string) {
-  // Allow a byte order mark. Keep blanks before a value, but not before a comment.
-  const entry = new RegExp(String.raw`^([^!-~]*(export\s+)?${name}\s*[=:](\s+(?=[^\s#]))?)("[^"]*"|'[^']*'|[^\s#]*)`);
+  // A byte order mark may come first. Keep blanks before a value, but not before a comment.
+  const start = String.raw`(?<start>[^!-~]*(export\s+)?${name}\s*[=:](\s+(?=[^\s#]))?)`;
+  const entry = new RegExp(String.raw`^${start}("[^"]*"|'[^']*'|[^\s#]*)`);
   const lines = text.split('\n');
   const last = lines.findLastIndex((line) => entry.test(line));
-  const replaced = lines.map((line, i) => (i === last ? line.replace(entry, (_, start) => start + value) : line));
+  const replaced = lines.map((line, i) => (i === last ? line.replace(entry, `$<start>${value}`) : line));
   const newline = text.includes('\r\n') ? '\r\n' : '\n';
   const appended = `${text}${text && !text.endsWith('\n') ? newline : ''}${name}=${value}${newline}`;
   const wanted = { ...parseLatin1(text), [name]: value };
@@ -370,16 +370,16 @@ function replaceFile(path: string, bytes: Buffer, old: fs.Stats) {
     fs.chmodSync(temporary, old.mode);
     fs.renameSync(temporary, path);
   } catch (error) {
-    // Retry, which needs `recursive`: a virus scanner may hold the file.
+    // A virus scanner may hold the file. maxRetries works only with `recursive`.
     fs.rmSync(temporary, { force: true, recursive: true, maxRetries: 5 });
     // On a full disk, overwriting would lose the old text.
-    if (/^Error: E(NOSPC|DQUOT)/.test(String(error))) throw error;
-    fs.writeFileSync(path, bytes, { flag: 'r+' }); // Unlike 'w', does not empty it first.
+    if (['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    fs.writeFileSync(path, bytes, { flag: 'r+' }); // Unlike 'w', does not empty the file.
     fs.truncateSync(path, bytes.length);
   }
 }
 
-/** Requests a token up to three times, 1 and 2 seconds apart, or as Retry-After says (up to 30). */
+/** Requests a token up to three times, 1 and 2 seconds apart, or as Retry-After says, if that is at most 30. */
 async function requestToken(server: Server, credentials: Credentials) {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -397,7 +397,7 @@ async function requestToken(server: Server, credentials: Credentials) {
 
 /** Sends one token request (RFC 6749, section 4.4, with Zoom's grant type). Gives up after 15 seconds. */
 async function send(server: Server, credentials: Credentials) {
-  const { agent = false, endpoint, hint, onSent } = server; // `false` makes a new connection.
+  const { agent = false, endpoint, hint, onSent } = server; // `false` opens a new connection each time.
   const { ZOOM_ACCOUNT_ID: account_id, ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret } = credentials;
   const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
   const controller = new AbortController();
@@ -410,7 +410,7 @@ async function send(server: Server, credentials: Credentials) {
   try {
     const client = endpoint.protocol === 'http:' ? http : https;
     const request = client.request(endpoint, options).once('finish', () => onSent?.());
-    request.on('error', () => {}); // once() or the body reports it.
+    request.on('error', () => {}); // Don't let Node throw what the code below reports.
     request.end(String(new URLSearchParams({ grant_type: 'account_credentials', account_id })));
     // Give once() the signal, too: the request ignores it while a proxy opens a tunnel.
     const [response] = (await once(request, 'response', { signal })) as [http.IncomingMessage];
@@ -430,7 +430,6 @@ async function send(server: Server, credentials: Credentials) {
   }
 }
 
-/** What to do about a bad certificate, by error code. */
 const CERTIFICATE_ADVICE: [code: RegExp, advice: string][] = [
   [/EXPIRED|NOT_YET_VALID/, 'Its certificate is not valid now. Check the date and time of this computer.'],
   [/ALTNAME/, 'Its certificate belongs to another host, perhaps a captive portal. Try another network.'],
@@ -442,7 +441,7 @@ const CERTIFICATE_ADVICE: [code: RegExp, advice: string][] = [
 
 function explainError(error: Error & { code?: string; statusCode?: number }, { endpoint, hint }: Server) {
   const { code, statusCode } = error;
-  if (!code) return error; // This is a bug: show its stack.
+  if (!code) return error; // Without a code, it is a bug: show its stack.
   const problem = `Cannot reach ${endpoint.host} (${code}${statusCode ? `, status ${statusCode}` : ''}).`;
   if (statusCode === 407) return new Failure(1, problem, 'The proxy requires a valid user name and password.', hint);
   // Like `curl --retry`, don't retry after a refused connection.
@@ -452,9 +451,9 @@ function explainError(error: Error & { code?: string; statusCode?: number }, { e
   return new Failure(1, problem, ...(advice ? [advice, 'Your credentials were not sent.'] : [hint]));
 }
 
-/** What a rejection means, by Zoom's texts or error code. interpret() appends the URL. */
+/** What a rejection means: the first entry that Zoom's texts or error code match. interpret() appends the URL. */
 const REJECTIONS: [words: RegExp, explanation: string][] = [
-  [/by admin|\b4738\b/i, 'An administrator has disabled the app. Ask an administrator to enable it'],
+  [/by admin|\b4738\b/i, 'An administrator must enable the app again'],
   [/\bowner\b|\b4735\b/i, 'The owner of the app no longer exists. Assign a new owner'],
   [/disabled|\b4717\b/i, 'The app with this ZOOM_CLIENT_ID is disabled. Activate it'],
   [/grant.type|\b4705\b/i, 'The app is not a Server-to-Server OAuth app, or it is not activated. Check both'],
@@ -493,7 +492,7 @@ function interpret(response: http.IncomingMessage, body: string, server: Server,
   throw new Failure(1, problem, ...details, `${cause} Open ${endpoint.origin}/ in a browser, or try another network.`);
 }
 
-/** Parses JSON. What is not an object has no fields. */
+/** Parses a JSON object. Returns one without fields for anything else. */
 function parseJson(text: string): Record<string, unknown> {
   try {
     return Object(JSON.parse(text));
@@ -509,10 +508,9 @@ function quote(text: string, { ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret }:
   return secrets.reduce((line, hidden) => line.replaceAll(hidden, '***'), text).slice(0, 200);
 }
 
-/** Returns Zoom's response as JSON, with expires_at added at the top. */
 function toJson(response: TokenResponse) {
   const json = JSON.stringify({ expires_at: expiryOf(response), ...response }, null, 2);
-  // Escape DEL and the C1 control characters, which drive terminals.
+  // Escape DEL and the C1 control characters, too: terminals obey them.
   return `${json.replace(/[\x7f-\x9f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`)}\n`;
 }
 
@@ -521,7 +519,7 @@ function expiryOf({ expires_in }: TokenResponse) {
   return seconds > 0 && seconds < 1e9 ? new Date(Date.now() + seconds * 1000) : undefined;
 }
 
-/** Prints the token and its scopes, line for line like Zoom's s2s.js, then how it was copied. */
+/** Prints the token and its scopes, line for line like Zoom's s2s.js, then copies it elsewhere and says how. */
 async function present(response: TokenResponse, { marketplace }: Server, isCopied: boolean) {
   const { access_token: token, scope } = response;
   const words = [scope].flat().join(' '); // It may be a list or missing.
@@ -531,7 +529,7 @@ async function present(response: TokenResponse, { marketplace }: Server, isCopie
 
   if (stdout.isTTY && stderr.isTTY) stderr.write('\n'); // Separate the notes from the scopes.
   if (!scopes.length) say(`Zoom listed no scopes. Add some to the app at ${marketplace}, and run s2s again.`);
-  const how = copyViaTerminal(token, isCopied);
+  const how = copyElsewhere(token, isCopied);
   const expiry = expiryOf(response);
   if (!expiry) return say(how);
   const minutes = quantity(Math.ceil((expiry.getTime() - Date.now()) / 60_000), 'minute');
@@ -540,30 +538,30 @@ async function present(response: TokenResponse, { marketplace }: Server, isCopie
 
 function hasClipboard() {
   const { DISPLAY = '', SSH_CONNECTION, SSH_TTY, WAYLAND_DISPLAY, WSL_DISTRO_NAME } = env;
-  // Over SSH, only a forwarded X11 display ("localhost:10.0") is the user's own. clipboardy prefers Wayland.
+  // Over SSH, only a forwarded X11 display ("localhost:10.0") is the user's own, but clipboardy prefers Wayland.
   if (SSH_CONNECTION || SSH_TTY) return platform === 'linux' && !WAYLAND_DISPLAY && /^[^:]/.test(DISPLAY);
   return platform !== 'linux' || !!(DISPLAY || WAYLAND_DISPLAY || WSL_DISTRO_NAME);
 }
 
-/** Returns whether that worked. */
+/** Copies the token to the clipboard. Returns whether that worked. */
 async function copy(token: string) {
   const written = import('clipboardy').then(({ default: clipboard }) => clipboard.write(token));
   const outcome = written.catch((error: Error) => error.message);
   const problem = await Promise.race([outcome, sleep(10_000, 'It did not respond within 10 seconds.')]);
-  // The first line of clipboardy's messages says what to install.
+  // Only the first line of clipboardy's message concerns the user.
   if (problem) say(`Cannot use the clipboard. ${problem.split('\n')[0]}`);
   return !problem;
 }
 
-/** Copies the token to tmux and, if nothing else did, through the terminal. Returns what was done. */
-function copyViaTerminal(token: string, isCopied: boolean) {
+/** Copies the token to tmux and, if nothing else worked, through the terminal. Returns how it was copied. */
+function copyElsewhere(token: string, isCopied: boolean) {
   const { STY, TERM = '', TMUX } = env;
-  // Always use tmux: the user may have attached from another machine. `-w` (tmux 3.2+) sends OSC 52.
+  // Always use tmux: it may be attached from another machine than the clipboard's. `-w` (tmux 3.2+) sends OSC 52.
   const load = ['load-buffer', '-b', 's2s', '-w', '-'];
   const sentToTmux = TMUX && spawnSync('tmux', load, { input: token, timeout: 5_000 }).status === 0;
   if (isCopied) return `Copied to the clipboard${sentToTmux ? ' and tmux buffer s2s' : ''}.`;
   if (sentToTmux) return 'Copied to tmux buffer s2s and offered to your terminal.';
-  // GNU screen prints a long OSC 52 sequence.
+  // GNU screen shows a long OSC 52 sequence as text.
   const lacksOsc52 = !stderr.isTTY || STY || TERM === 'dumb' || (!TMUX && TERM.startsWith('screen'));
   if (lacksOsc52) return 'No clipboard is available, so the token was not copied.';
   stderr.write(`\x1b]52;c;${btoa(token)}\x07`);
@@ -585,15 +583,15 @@ function say(...lines: string[]) {
 
 const quantity = (number: number, unit: string) => `${number} ${unit}${number === 1 ? '' : 's'}`;
 
-/** Returns the reason for a system error, such as "permission denied". */
-const reasonOf = ({ errno = 0, message }: NodeJS.ErrnoException) => getSystemErrorMap().get(errno)?.[1] ?? message;
+/** Returns, for example, "EACCES: permission denied". */
+const reasonOf = ({ message }: Error) => message.split(', ')[0];
 
 for (const stream of [stdout, stderr]) stream.on('error', () => {}); // print() reports what matters.
 const failure = await Promise.race([main(), interrupted]).catch(async (error: unknown) => {
   if (!(error instanceof Failure)) throw error;
   // Start a new line after a prompt or the terminal's ^C.
   if (error instanceof Interruption && stderr.isTTY) stderr.write('\n');
-  await sleep(0); // After a signal, let getToken() save first.
+  await sleep(0); // After a signal, getToken() saves first.
   say(error.message, ...error.advice);
   return error;
 });
@@ -601,7 +599,7 @@ const failure = await Promise.race([main(), interrupted]).catch(async (error: un
 stderr.write('', () => {
   // A signal, unlike process.exit(), does not restore the terminal.
   if (process.stdin.isRaw) process.stdin.setRawMode(false);
-  // Let the signal end s2s, so that the shell knows.
+  // End by the signal, so that the shell knows.
   process.removeAllListeners('SIGINT').removeAllListeners('SIGTERM');
   if (failure instanceof Interruption && platform !== 'win32') process.kill(process.pid, failure.exitCode - 128);
   process.exit(failure?.exitCode);

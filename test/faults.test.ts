@@ -20,7 +20,7 @@ const ACCOUNT_ID = 'ZOOM_ACCOUNT_ID is most likely wrong. Compare it with App Cr
 const TYPE = 'The app is not a Server-to-Server OAuth app, or it is not activated. Check both';
 const DISABLED = 'The app with this ZOOM_CLIENT_ID is disabled. Activate it';
 const OWNER = 'The owner of the app no longer exists. Assign a new owner';
-const ADMIN = 'An administrator has disabled the app. Ask an administrator to enable it';
+const ADMIN = 'An administrator must enable the app again';
 const UNKNOWN = 'Zoom does not say which value is wrong. Compare all three with App Credentials';
 
 /** Expects the end of a run whose credentials, all of them from the environment, Zoom rejected. */
@@ -28,7 +28,7 @@ const expectRejection = (server: { url: string }, answer: string, details: strin
   expectFailure(
     server,
     `Zoom rejected the request: ${answer}.\n${details}${explanation} at https://marketplace.zoom.us/.\n` +
-      `The environment sets ${Object.keys(ACCOUNT).join(', ')}. Change or unset what is wrong there.\n`,
+      `The environment sets ${Object.keys(ACCOUNT).join(', ')}. Fix or unset what is wrong.\n`,
   );
 
 describe('the script', { concurrency: 4 }, () => {
@@ -90,8 +90,8 @@ describe('the script', { concurrency: 4 }, () => {
   const skipOnWindows = isWindows && 'Windows allows no control characters in names';
   for (const { name, folderName = '.', env = {}, shown, skip = false } of [
     { name: 'ZOOM_HOST', env: { ZOOM_HOST: 'zoom\u001b[2J.us' }, shown: ' is "zoom [2J.us", which is not ' },
-    { name: 'DOTENV_PATH', env: { DOTENV_PATH: '\u001b]0;x\u0007.env' }, shown: ' ]0;x .env:\n' },
-    { name: 'the name of the folder', folderName: 'a\u001b[31m\nb', shown: 'a [31m b/.env:\n', skip: skipOnWindows },
+    { name: 'DOTENV_PATH', env: { DOTENV_PATH: '\u001b]0;x\u0007.env' }, shown: ' ]0;x .env: ZOOM' },
+    { name: 'the name of the folder', folderName: 'a\u001b[31m\nb', shown: 'a [31m b/.env: ZOOM', skip: skipOnWindows },
   ])
     it(`removes control characters from ${name}`, { skip }, async () => {
       const cwd = join(folder(), folderName);

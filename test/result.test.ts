@@ -147,7 +147,7 @@ describe('the script with a token', { concurrency: 4 }, () => {
   it('fails if the disk is full', { skip: skipWithout('bash -c "test -c /dev/full"') }, async () => {
     for (const flag of ['', '--json', '--help']) {
       const result = await run({ command: inBash(`${flag} > /dev/full`), env: withCredentials(zoom) });
-      expectRun(result, { code: 1, stderr: 'Cannot write to stdout: no space left on device.\n' });
+      expectRun(result, { code: 1, stderr: 'Cannot write to stdout: ENOSPC: no space left on device.\n' });
     }
   });
 });

@@ -91,7 +91,7 @@ describe('the script', { concurrency: 4 }, () => {
     writeFileSync(join(cwd, DOTENV_PATH), `ZOOM_HOST=zoom.example\n`, { mode: 0o600 });
     const env = { ...IDS, DOTENV_PATH, ZOOM_HOST: zoom.url };
     const { stderr } = await run({ cwd, env });
-    assert.ok(stderr.startsWith(`Not set in the environment or in ${join(cwd, DOTENV_PATH)}:\nZOOM_CLIENT_SECRET\n`));
+    assert.ok(stderr.startsWith(`Not set in the environment or in ${join(cwd, DOTENV_PATH)}: ZOOM_CLIENT_SECRET.\n`));
     const { screen, dotenv } = await session({ cwd, env });
     assert.ok(screen.includes(`\nSaved ZOOM_CLIENT_SECRET in ${DOTENV_PATH}.\n`), screen);
     const saved = readFileSync(join(cwd, DOTENV_PATH), 'utf8');
