@@ -255,7 +255,7 @@ async function promptFor(names: Name[], current: Credentials, lines: string[]) {
   const stdin = new PassThrough();
   const onData = (data: Buffer): void => {
     if (data.includes(3)) return void process.emit('SIGINT'); // Ctrl-C
-    // Treat the end of a line and blank lines after it as one Enter: a second Enter would answer the next prompt.
+    // Treat the end of a line and blank lines after it as one Enter: a second one would answer the next prompt.
     const text = String(data).replace(/([^\r\n])[\r\n]+/g, '$1\r');
     // Pass on each line of a paste in its own callback: in between, prompts moves on to the next question.
     for (const line of text.split(/(?<=[\r\n])/)) setImmediate(() => stdin.write(line));
@@ -325,10 +325,10 @@ function save(credentials: Credentials, { credentials: previous, file }: Setting
   const args = ['-C', dirname(target), 'check-ignore', '--quiet', '--', target];
   // Don't start git in the current folder: Windows would prefer a git.exe there.
   const { status } = spawnSync('git', args, { cwd: import.meta.dirname, timeout: 5_000 });
-  if (status === 1) say(`Git does not ignore ${file}. Add it to .gitignore, or untrack it with git rm --cached.`);
+  if (status === 1) say(`Git does not ignore ${file}. Add it to .gitignore. If Git tracks it, run git rm --cached.`);
 }
 
-/** s2s.js saves nothing then, either. */
+/** In production, s2s.js saves nothing, either. */
 const isProduction = () => env['NODE_ENV']?.trim().toLowerCase() === 'production';
 
 function updateFile(file: string, names: Name[], credentials: Credentials) {
@@ -341,8 +341,8 @@ function updateFile(file: string, names: Name[], credentials: Credentials) {
 }
 
 /**
- * Sets a value in the text of a dotenv file. Makes two edits, and returns the first that dotenv reads as this change
- * alone: with the value in the last line that assigns it, and in a line of its own. A credential needs no quotes.
+ * Sets a value in the text of a dotenv file: replaces it in the last line that assigns it, or appends a line. Returns
+ * the first of these results that dotenv reads as this change alone. A credential needs no quotes.
  */
 function withValue(text: string, name: Name, value: string) {
   // A byte order mark may come first. Keep blanks before a value, but not before a comment.

@@ -229,7 +229,7 @@ describe('the script', { concurrency: 4 }, () => {
         fs.mkdirSync(join(cwd, 'a'));
         if (isRepository) execFileSync('git', ['init', '--quiet'], { cwd });
         const { words } = await typeIn(cwd, { DOTENV_PATH: file }, command);
-        const note = `Git does not ignore ${file}. Add it to .gitignore, or untrack it with git rm --cached. `;
+        const note = `Git does not ignore ${file}. Add it to .gitignore. If Git tracks it, run git rm --cached. `;
         assert.ok(words.includes(`Saved ZOOM_ACCOUNT_ID in ${file}. ${warns ? note : ''}Zoom Server`), words);
       });
   });
