@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * main() tells the story, and the functions follow roughly in order of use. Expected errors are Failures, reported
- * at the end of the file. The result goes to stdout, everything else to stderr.
+ * main() tells the story, and the functions follow roughly in order of use. The end of the file reports Failures. The
+ * result goes to stdout, everything else to stderr.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -27,7 +27,7 @@ Usage: s2s [--token | --json]    (or npx tsx s2s.ts)
   -h, --help       show this help
   -v, --version    show the version
 
-Credentials, from the environment or from .env (where s2s saves what you type):
+Credentials, from the environment or from .env:
   ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET
 
 Other variables:
@@ -67,12 +67,10 @@ class Failure extends Error {
   }
 }
 
-class Interruption extends Failure {}
-
-/** Rejects on a signal. Without a handler, PID 1 of a container would ignore it. */
+/** Rejects on a signal, with 128 plus its number. Without a handler, PID 1 of a container would ignore it. */
 const interrupted = new Promise<never>((_, reject) => {
-  process.on('SIGINT', () => reject(new Interruption(130, 'Cancelled.')));
-  process.on('SIGTERM', () => reject(new Interruption(143, 'Terminated.')));
+  process.on('SIGINT', () => reject(new Failure(130, 'Cancelled.')));
+  process.on('SIGTERM', () => reject(new Failure(143, 'Terminated.')));
 });
 
 /** Zoom rejected the request. getToken() prompts again. */
@@ -186,8 +184,8 @@ function serverFor({ host, isHostFromEnv, file }: Settings): Server {
 
 function chooseRoute() {
   const variable = ['https_proxy', 'HTTPS_PROXY'].find((name) => env[name]?.trim());
-  if (!variable) return { hint: 'Check your network, VPN, and firewall, or set HTTPS_PROXY (Node 22.21+, 24.5+).' };
-  // The versions that have this flag support proxyEnv.
+  if (!variable) return { hint: 'Check your network, VPN, and firewall, or set HTTPS_PROXY.' };
+  // Versions with this flag also support proxyEnv (below).
   if (!process.allowedNodeEnvironmentFlags.has('--use-env-proxy'))
     return { hint: `${variable} needs Node 22.21+ or 24.5+.` };
   const text = env[variable]!.trim();
@@ -199,7 +197,7 @@ function chooseRoute() {
     const hint = `Check ${variable} (${host}) and NO_PROXY. The format is ${format}.`;
     return { agent: new https.Agent({ proxyEnv: { HTTPS_PROXY: href, NO_PROXY } }), hint };
   } catch {
-    // Don't show the error: it may hold the password.
+    // Don't show the error: it may hold a password.
     throw new Failure(2, `${variable} is not a valid proxy URL.`, `Set it to ${format}.`);
   }
 }
@@ -223,12 +221,12 @@ async function getToken(settings: Settings, server: Server) {
 async function promptForMissing({ credentials, file }: Settings, { marketplace }: Server) {
   const missing = NAMES.filter((name) => !credentials[name]);
   if (!missing.length) return credentials;
-  const problem = `Not set in the environment or in ${resolve(file)}: ${missing.join(', ')}.`;
-  const remedy = 'Set what is missing. s2s prompts only if stdin and stderr are terminals, without CI or TERM=dumb.';
-  if (!canPrompt()) throw new Failure(2, problem, remedy);
+  const unset = `Not set in the environment or ${resolve(file)}, where s2s saves what you type: ${missing.join(', ')}.`;
+  const remedy = 's2s prompts only if stdin and stderr are terminals, and neither CI nor TERM=dumb is set.';
+  if (!canPrompt()) throw new Failure(2, unset, remedy);
   const page = `${marketplace} under Developer (or Manage) > Created apps > your app > App Credentials`;
-  const hint = missing.length > 1 ? ['You can paste them all at once, in order, one per line.'] : [];
-  return promptFor(missing, credentials, [problem, `Find what is missing at ${page}.`, ...hint]);
+  const hint = missing.length > 1 ? ['You can paste them all at once, in this order, one per line.'] : [];
+  return promptFor(missing, credentials, [unset, `See ${page}.`, ...hint]);
 }
 
 /** Prompts for all credentials that the environment does not set. Does not repeat advice that was `shown`. */
@@ -263,7 +261,7 @@ async function promptFor(names: Name[], current: Credentials, lines: string[]) {
   // Replace an earlier call's listener. Read until s2s exits, so that the rest of a paste does not reach the shell.
   process.stdin.removeAllListeners('data').on('data', onData).resume();
   const questions = names.map((name) => ({ ...questionFor(name, current[name]), stdin, stdout: stderr }));
-  const answers = await prompts(questions, { onCancel: () => Promise.reject(new Failure(130, 'Cancelled.')) });
+  const answers = await prompts(questions, { onCancel: () => (process.emit('SIGINT'), interrupted) });
   return { ...current, ...answers };
 }
 
@@ -280,7 +278,7 @@ function questionFor(name: Name, initial: string) {
   function onRender(this: TextPrompt, { gray }: { gray: (text: string) => string }) {
     if (this.firstRender) changeKeys(this);
     this.rendered = this.placeholder ? gray(mask(initial)) : mask(this.value);
-    // At the next key, prompts resets `red`, but not `error`, which shows the message.
+    // `error` shows a message, and `red` colors the input. At the next key, prompts resets only `red`.
     this.error = this.red;
     // At Ctrl-A and Ctrl-E, prompts moves only `cursor`.
     this.cursorOffset = Math.min(0, this.cursor - this.value.length);
@@ -299,7 +297,7 @@ function changeKeys(prompt: TextPrompt) {
   // prompts calls this for text and for unknown keys.
   const insert = prompt._.bind(prompt);
   prompt._ = (text = '') => {
-    prompt.red = false; // Unlike insert(), reset() keeps it.
+    prompt.red = false; // insert() resets it, but reset() does not.
     // Ctrl-U and Ctrl-W
     if (/^[\x15\x17]$/.test(text)) prompt.reset();
     else if (/^\P{Cc}+$/u.test(text) && prompt.value.length <= MAX_LENGTH) insert(text);
@@ -320,12 +318,12 @@ function save(credentials: Credentials, { credentials: previous, file }: Setting
   }
   say(`Saved${typed.length < 3 ? ` ${names}` : ''} in ${file}.`);
   if (platform !== 'win32' && fs.statSync(file).mode & 0o044)
-    say(`Other users can read ${file}. To prevent that, run chmod 600.`);
+    say(`Other users can read ${file}. To prevent that, run chmod 600 ${file}.`);
   const target = fs.realpathSync(file);
   const args = ['-C', dirname(target), 'check-ignore', '--quiet', '--', target];
   // Don't start git in the current folder: Windows would prefer a git.exe there.
   const { status } = spawnSync('git', args, { cwd: import.meta.dirname, timeout: 5_000 });
-  if (status === 1) say(`Git does not ignore ${file}. Add it to .gitignore. If Git tracks it, run git rm --cached.`);
+  if (status === 1) say(`Git does not ignore ${file}. Add it to .gitignore. If tracked, run git rm --cached ${file}.`);
 }
 
 /** In production, s2s.js saves nothing, either. */
@@ -345,7 +343,7 @@ function updateFile(file: string, names: Name[], credentials: Credentials) {
  * the first of these results that dotenv reads as this change alone. A credential needs no quotes.
  */
 function withValue(text: string, name: Name, value: string) {
-  // A byte order mark may come first. Keep blanks before a value, but not before a comment.
+  // A byte order mark may come first. Leave blanks before a comment: "KEY= # note" becomes "KEY=value # note".
   const start = String.raw`(?<start>[^!-~]*(export\s+)?${name}\s*[=:](\s+(?=[^\s#]))?)`;
   const entry = new RegExp(String.raw`^${start}("[^"]*"|'[^']*'|[^\s#]*)`);
   const lines = text.split('\n');
@@ -359,6 +357,7 @@ function withValue(text: string, name: Name, value: string) {
   return result;
 }
 
+/** dotenv decodes the bytes as UTF-8. */
 const parseLatin1 = (text: string) => parse(Buffer.from(text, 'latin1'));
 
 /** Replaces a file atomically, keeping owner and mode, or overwrites it if that fails, as at a mount point. */
@@ -379,7 +378,7 @@ function replaceFile(path: string, bytes: Buffer, old: fs.Stats) {
   }
 }
 
-/** Requests a token up to three times, 1 and 2 seconds apart, or as Retry-After says, if that is at most 30. */
+/** Requests a token up to three times, 1 and 2 seconds apart, or as Retry-After says. Gives up if that exceeds 30. */
 async function requestToken(server: Server, credentials: Credentials) {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -404,7 +403,7 @@ async function send(server: Server, credentials: Credentials) {
   const { signal } = controller;
   const autoSelectFamilyAttemptTimeout = 2_500; // Node's 250 or 500 ms are too short for slow networks.
   const options = { method: 'POST', auth: `${id}:${secret}`, headers, agent, signal, autoSelectFamilyAttemptTimeout };
-  // Don't use AbortSignal.timeout(): it does not keep Node running after a 101 response.
+  // Unlike AbortSignal.timeout(), this keeps Node running. After a 101 response, nothing else does.
   const limit = setTimeout(() => controller.abort(), 15_000);
   const notice = setTimeout(() => stderr.isTTY && say(`Waiting for ${endpoint.host} …`), 3_000);
   try {
@@ -431,7 +430,7 @@ async function send(server: Server, credentials: Credentials) {
 }
 
 const CERTIFICATE_ADVICE: [code: RegExp, advice: string][] = [
-  [/EXPIRED|NOT_YET_VALID/, 'Its certificate is not valid now. Check the date and time of this computer.'],
+  [/EXPIRED|NOT_YET_VALID/, 'Its certificate has expired or is not valid yet. Check the clock of this computer.'],
   [/ALTNAME/, 'Its certificate belongs to another host, perhaps a captive portal. Try another network.'],
   [
     /^(CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)_/,
@@ -443,7 +442,7 @@ function explainError(error: Error & { code?: string; statusCode?: number }, { e
   const { code, statusCode } = error;
   if (!code) return error; // Without a code, it is a bug: show its stack.
   const problem = `Cannot reach ${endpoint.host} (${code}${statusCode ? `, status ${statusCode}` : ''}).`;
-  if (statusCode === 407) return new Failure(1, problem, 'The proxy requires a valid user name and password.', hint);
+  if (statusCode === 407) return new Failure(1, problem, 'The proxy requires a user name and password.', hint);
   // Like `curl --retry`, don't retry after a refused connection.
   const temporary = /^(EAI_AGAIN|ECONNRESET|EPIPE|ETIMEDOUT|E(HOST|NET)(DOWN|UNREACH))$/;
   if (temporary.test(code)) return new TemporaryFailure(1, problem, hint);
@@ -467,7 +466,7 @@ function interpret(response: http.IncomingMessage, body: string, server: Server,
   const { endpoint, marketplace } = server;
   const json = parseJson(body);
   const { access_token: token } = json;
-  // Accept printable ASCII (RFC 6749, appendix A.12).
+  // Accept printable ASCII (RFC 6749, A.12).
   if (status < 300 && typeof token === 'string' && /^[\x20-\x7e]+$/.test(token)) return json as TokenResponse;
 
   const keys = ['reason', 'errorMessage', 'error_description', 'message', 'error', 'errorCode', 'code'];
@@ -519,7 +518,7 @@ function expiryOf({ expires_in }: TokenResponse) {
   return seconds > 0 && seconds < 1e9 ? new Date(Date.now() + seconds * 1000) : undefined;
 }
 
-/** Prints the token and its scopes, line for line like Zoom's s2s.js, then copies it elsewhere and says how. */
+/** Prints the token and its scopes, line for line like s2s.js, then copies it elsewhere and says how. */
 async function present(response: TokenResponse, { marketplace }: Server, isCopied: boolean) {
   const { access_token: token, scope } = response;
   const words = [scope].flat().join(' '); // It may be a list or missing.
@@ -538,7 +537,7 @@ async function present(response: TokenResponse, { marketplace }: Server, isCopie
 
 function hasClipboard() {
   const { DISPLAY = '', SSH_CONNECTION, SSH_TTY, WAYLAND_DISPLAY, WSL_DISTRO_NAME } = env;
-  // Over SSH, only a forwarded X11 display ("localhost:10.0") is the user's own, but clipboardy prefers Wayland.
+  // Over SSH, only a forwarded X11 display ("localhost:10.0") is the user's own. Wayland would be the server's.
   if (SSH_CONNECTION || SSH_TTY) return platform === 'linux' && !WAYLAND_DISPLAY && /^[^:]/.test(DISPLAY);
   return platform !== 'linux' || !!(DISPLAY || WAYLAND_DISPLAY || WSL_DISTRO_NAME);
 }
@@ -556,7 +555,7 @@ async function copy(token: string) {
 /** Copies the token to tmux and, if nothing else worked, through the terminal. Returns how it was copied. */
 function copyElsewhere(token: string, isCopied: boolean) {
   const { STY, TERM = '', TMUX } = env;
-  // Always use tmux: it may be attached from another machine than the clipboard's. `-w` (tmux 3.2+) sends OSC 52.
+  // Do this even after copying: the user may have attached from another machine. `-w` (tmux 3.2+) sends OSC 52.
   const load = ['load-buffer', '-b', 's2s', '-w', '-'];
   const sentToTmux = TMUX && spawnSync('tmux', load, { input: token, timeout: 5_000 }).status === 0;
   if (isCopied) return `Copied to the clipboard${sentToTmux ? ' and tmux buffer s2s' : ''}.`;
@@ -590,17 +589,18 @@ for (const stream of [stdout, stderr]) stream.on('error', () => {}); // print() 
 const failure = await Promise.race([main(), interrupted]).catch(async (error: unknown) => {
   if (!(error instanceof Failure)) throw error;
   // Start a new line after a prompt or the terminal's ^C.
-  if (error instanceof Interruption && stderr.isTTY) stderr.write('\n');
-  await sleep(0); // After a signal, getToken() saves first.
+  if (error.exitCode > 128 && stderr.isTTY) stderr.write('\n');
+  await sleep(0); // The signal ends getToken()'s wait, too. Let it save first.
   say(error.message, ...error.advice);
   return error;
 });
 // Flush stderr, then exit, even if something still runs.
 stderr.write('', () => {
+  const { exitCode = 0 } = failure ?? {};
   // A signal, unlike process.exit(), does not restore the terminal.
   if (process.stdin.isRaw) process.stdin.setRawMode(false);
-  // End by the signal, so that the shell knows.
+  // End by a signal, so that the shell knows.
   process.removeAllListeners('SIGINT').removeAllListeners('SIGTERM');
-  if (failure instanceof Interruption && platform !== 'win32') process.kill(process.pid, failure.exitCode - 128);
-  process.exit(failure?.exitCode);
+  if (exitCode > 128 && platform !== 'win32') process.kill(process.pid, exitCode - 128);
+  process.exit(exitCode);
 });

@@ -76,16 +76,14 @@ describe('the script', { concurrency: 16 }, () => {
 
   it('says what to check after three network errors', async () => {
     const reset = 'Cannot reach HOST (ECONNRESET).';
-    await expectFailure(
-      await startTcpServer((socket) => socket.once('data', () => socket.resetAndDestroy())),
-      `${reset} Retrying in 1 second.\n${reset} Retrying in 2 seconds.\n${reset}\nCheck ZOOM_HOST (ORIGIN).\n`,
-    );
+    const retries = `${reset} Retrying in 1 second.\n${reset} Retrying in 2 seconds.\n`;
+    const server = await startTcpServer((socket) => socket.once('data', () => socket.resetAndDestroy()));
+    await expectFailure(server, `${retries}${reset}\nCheck ZOOM_HOST (ORIGIN).\n`);
   });
 
   const soon = ' Retrying in 1 second.';
   const waits = {
     ...{ '30': ' Retrying in 30 seconds.', '31': '\nTry again in 1 minute.', '61': '\nTry again in 2 minutes.' },
-    ...{ '86400': '\nTry again in 1440 minutes.', '999999999': '\nTry again in 16666667 minutes.' },
     ...{ '0': soon, '-5': soon, '07': soon, '1.5': soon, Infinity: soon, 'Fri, 01 Jan 2100 00:00:00 GMT': soon },
   };
   for (const [after, wait] of Object.entries(waits))

@@ -145,7 +145,7 @@ describe('the script', { concurrency: 4 }, () => {
     assert.equal(dotenv, 'LABEL:\n');
   });
 
-  for (const { mode, note = 'Other users can read .env. To prevent that, run chmod 600.\n' } of [
+  for (const { mode, note = 'Other users can read .env. To prevent that, run chmod 600 .env.\n' } of [
     { mode: 0o640 },
     { mode: 0o604 },
     { mode: 0o400, note: '' },
@@ -229,7 +229,7 @@ describe('the script', { concurrency: 4 }, () => {
         fs.mkdirSync(join(cwd, 'a'));
         if (isRepository) execFileSync('git', ['init', '--quiet'], { cwd });
         const { words } = await typeIn(cwd, { DOTENV_PATH: file }, command);
-        const note = `Git does not ignore ${file}. Add it to .gitignore. If Git tracks it, run git rm --cached. `;
+        const note = `Git does not ignore ${file}. Add it to .gitignore. If tracked, run git rm --cached ${file}. `;
         assert.ok(words.includes(`Saved ZOOM_ACCOUNT_ID in ${file}. ${warns ? note : ''}Zoom Server`), words);
       });
   });

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { TOKEN_RESPONSE, respondWith, startMockZoom } from './mock-zoom.ts';
+import { likeZoom, startMockZoom } from './mock-zoom.ts';
 
 const MADE_UP = {
   ZOOM_ACCOUNT_ID: 'dEmo_aCcOuNt-012345678',
@@ -14,7 +14,7 @@ const MADE_UP = {
 };
 const NONE = { ZOOM_ACCOUNT_ID: '', ZOOM_CLIENT_ID: '', ZOOM_CLIENT_SECRET: '' };
 const flags = process.argv.slice(2);
-const server = await startMockZoom(respondWith(200, TOKEN_RESPONSE));
+const server = await startMockZoom(likeZoom(MADE_UP));
 const cwd = mkdtempSync(join(tmpdir(), 's2s-demo-'));
 
 /** Runs the script in the temporary folder, and takes over its exit code. */

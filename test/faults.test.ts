@@ -90,8 +90,8 @@ describe('the script', { concurrency: 4 }, () => {
   const skipOnWindows = isWindows && 'Windows allows no control characters in names';
   for (const { name, folderName = '.', env = {}, shown, skip = false } of [
     { name: 'ZOOM_HOST', env: { ZOOM_HOST: 'zoom\u001b[2J.us' }, shown: ' is "zoom [2J.us", which is not ' },
-    { name: 'DOTENV_PATH', env: { DOTENV_PATH: '\u001b]0;x\u0007.env' }, shown: ' ]0;x .env: ZOOM' },
-    { name: 'the name of the folder', folderName: 'a\u001b[31m\nb', shown: 'a [31m b/.env: ZOOM', skip: skipOnWindows },
+    { name: 'DOTENV_PATH', env: { DOTENV_PATH: '\u001b]0;x\u0007.env' }, shown: ' ]0;x .env, ' },
+    { name: 'the name of the folder', folderName: 'a\u001b[31m\nb', shown: 'a [31m b/.env, ', skip: skipOnWindows },
   ])
     it(`removes control characters from ${name}`, { skip }, async () => {
       const cwd = join(folder(), folderName);
@@ -126,7 +126,7 @@ describe('the script', { concurrency: 4 }, () => {
   const expired = () => ({ notBeforeDate: days(-9), notAfterDate: days(-2) });
   const early = () => ({ notBeforeDate: days(2), notAfterDate: days(9) });
   const signed = async () => ({ ca: await createCertificate('ca.company.example') });
-  const wrongTime = 'Its certificate is not valid now. Check the date and time of this computer.';
+  const wrongTime = 'Its certificate has expired or is not valid yet. Check the clock of this computer.';
   const wrongHost = 'Its certificate belongs to another host, perhaps a captive portal. Try another network.';
   const untrusted =
     'Its certificate is not trusted. If your company inspects TLS, set NODE_USE_SYSTEM_CA=1 or NODE_EXTRA_CA_CERTS.';

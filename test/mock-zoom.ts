@@ -43,21 +43,24 @@ export function respondWith(status: number, body: unknown, headers?: OutgoingHtt
   return (response) => sendJson(response, status, body, headers);
 }
 
-/** Responds like Zoom: with a token if the request and its credentials are right, else with Zoom's rejection. */
-export const respondLikeZoom: Handler = (response, { method, path, headers, body }) => {
-  const reject = (status: number, error: string, reason: string) =>
-    sendJson(response, status, { reason, error }, { 'x-zm-trackingid': 'v=2.0;clid=us02;rid=WEB_0123456789abcdef' });
-  const form = new URLSearchParams(body);
-  if (path !== '/oauth/token') return reject(404, 'not_found', 'No such resource');
-  if (method !== 'POST' || headers['content-type'] !== 'application/x-www-form-urlencoded')
-    return reject(400, 'invalid_request', 'Bad Request');
-  if (headers.authorization !== `Basic ${BASIC}`)
-    return reject(400, 'invalid_client', 'Invalid client_id or client_secret');
-  if (form.get('grant_type') !== 'account_credentials')
-    return reject(400, 'unsupported_grant_type', 'unsupported grant type');
-  if (form.get('account_id') !== ACCOUNT.ZOOM_ACCOUNT_ID) return reject(400, 'invalid_request', 'Bad Request');
-  return sendJson(response, 200, TOKEN_RESPONSE);
-};
+/** Returns a handler that gives a token if the request and its credentials are right, and else rejects it like Zoom. */
+export const likeZoom =
+  (account: typeof ACCOUNT): Handler =>
+  (response, { method, path, headers, body }) => {
+    const reject = (status: number, error: string, reason: string) =>
+      sendJson(response, status, { reason, error }, { 'x-zm-trackingid': 'v=2.0;clid=us02;rid=WEB_0123456789abcdef' });
+    const form = new URLSearchParams(body);
+    if (path !== '/oauth/token') return reject(404, 'not_found', 'No such resource');
+    if (method !== 'POST' || headers['content-type'] !== 'application/x-www-form-urlencoded')
+      return reject(400, 'invalid_request', 'Bad Request');
+    if (headers.authorization !== `Basic ${btoa(`${account.ZOOM_CLIENT_ID}:${account.ZOOM_CLIENT_SECRET}`)}`)
+      return reject(400, 'invalid_client', 'Invalid client_id or client_secret');
+    if (form.get('grant_type') !== 'account_credentials')
+      return reject(400, 'unsupported_grant_type', 'unsupported grant type');
+    if (form.get('account_id') !== account.ZOOM_ACCOUNT_ID) return reject(400, 'invalid_request', 'Bad Request');
+    return sendJson(response, 200, TOKEN_RESPONSE);
+  };
+export const respondLikeZoom = likeZoom(ACCOUNT);
 
 export type { CertificateOptions };
 export type Tls = { key: string; cert: string };

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'dotenv';
 import { ACCOUNT, DOTENV, TOKEN_RESPONSE, respondLikeZoom, respondWith } from './mock-zoom.ts';
-import { S2S, S2S_WITHOUT_TSX, dotenv, expectRun, files, folder, run } from './script.ts';
+import { S2S, S2S_WITHOUT_TSX, dotenv, expectRun, files, folder, notSet, run } from './script.ts';
 import { withCredentials, withoutAccountId } from './script.ts';
 import { ownMockZoom, sharedMockZoom } from './servers.ts';
 import { isWindows } from './skip.ts';
@@ -16,7 +16,7 @@ import { redirecting, session } from './terminal.ts';
 const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET } = ACCOUNT;
 const ALL = 'ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET';
 const PAGE = 'https://marketplace.zoom.us/ under Developer (or Manage) > Created apps > your app > App Credentials';
-const NO_PROMPT = 'Set what is missing. s2s prompts only if stdin and stderr are terminals, without CI or TERM=dumb.';
+const NO_PROMPT = 's2s prompts only if stdin and stderr are terminals, and neither CI nor TERM=dumb is set.';
 const PART_OF_SECRET = ZOOM_CLIENT_SECRET.slice(0, 9);
 const withCtrlC = await inTerminalWithCtrlC();
 
@@ -33,10 +33,8 @@ describe('the script', { concurrency: 4 }, () => {
       const terminal = new Terminal({ env: { ...host(), DOTENV_PATH: '/nowhere/.env' }, cols });
       await terminal.answer('ZOOM_ACCOUNT_ID', ctrl('D'));
       assert.equal(await terminal.end(), 130);
-      const problem = `Not set in the environment or in /nowhere/.env: ${ALL}.`;
-      const hint = 'You can paste them all at once, in order, one per line.';
-      const words = `${problem} Find what is missing at ${PAGE}. ${hint} ? ZOOM_ACCOUNT_ID ›`;
-      assert.ok(terminal.words.startsWith(words), terminal.screen);
+      const hint = 'You can paste them all at once, in this order, one per line. ? ZOOM_ACCOUNT_ID ›';
+      assert.ok(terminal.words.startsWith(`${notSet('/nowhere/.env', ALL)} See ${PAGE}. ${hint}`), terminal.screen);
       const rows = terminal.screen.split('\n?')[0]!.split('\n');
       assert.ok(rows.length === (cols === 80 ? 5 : 6) && rows.every((row) => row.length <= cols), terminal.screen);
     });
@@ -52,17 +50,17 @@ describe('the script', { concurrency: 4 }, () => {
     const cwd = folder({ '.env': `ZOOM_CLIENT_ID=${ZOOM_CLIENT_ID}\n` });
     const env = { ...host(), ZOOM_ACCOUNT_ID };
     const { words } = await session({ command: redirecting(1, 'out'), env, cwd, answers: { ZOOM_CLIENT_SECRET } });
-    const start = `Not set in the environment or in ${join(cwd, '.env')}: ZOOM_CLIENT_SECRET. Find what is missing`;
-    assert.ok(words.startsWith(`${start} at ${PAGE}. `), words);
+    const start = `${notSet(join(cwd, '.env'), 'ZOOM_CLIENT_SECRET')} See ${PAGE}. `;
+    assert.ok(words.startsWith(start), words);
     // A Windows console shows the prompt as it is in the end.
-    assert.match(words.slice(`${start} at ${PAGE}. `.length), /^(\S )+ZOOM_CLIENT_SECRET/);
+    assert.match(words.slice(start.length), /^(\S )+ZOOM_CLIENT_SECRET/);
     assert.match(readFileSync(join(cwd, 'out'), 'utf8'), /^\nZoom Server-to-Server Oauth token:\n/);
   });
 
   it('says what is missing instead of prompting if stdin is not a terminal', async () => {
     const cwd = folder({ '.env': `ZOOM_ACCOUNT_ID=${ZOOM_ACCOUNT_ID}\nZOOM_CLIENT_ID=\n` });
-    const missing = `Not set in the environment or in ${join(cwd, '.env')}: ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET.\n`;
-    expectRun(await run({ env: host(), cwd }), { code: 2, stdout: '', stderr: `${missing}${NO_PROMPT}\n` });
+    const missing = notSet(join(cwd, '.env'), 'ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET');
+    expectRun(await run({ env: host(), cwd }), { code: 2, stdout: '', stderr: `${missing}\n${NO_PROMPT}\n` });
   });
 
   for (const { name, env, skip, command = S2S_WITHOUT_TSX } of [
@@ -74,7 +72,7 @@ describe('the script', { concurrency: 4 }, () => {
       const cwd = folder({ err: '' });
       const { raw, words } = await session({ command, env: { ...host(), ...env }, cwd, answers: {}, code: 2 });
       const shown = words.trimStart() + readFileSync(join(cwd, 'err'), 'utf8').replaceAll('\n', ' ');
-      assert.equal(shown, `Not set in the environment or in ${join(cwd, '.env')}: ${ALL}. ${NO_PROMPT} `);
+      assert.equal(shown, `${notSet(join(cwd, '.env'), ALL)} ${NO_PROMPT} `);
       assert.ok(isWindows || !raw.includes('\x1b'), raw);
     });
 

@@ -63,7 +63,7 @@ describe('the script with a proxy', { concurrency: 4 }, () => {
 
   it('says what to check if the proxy fails, without showing its password', needsProxies, async () => {
     const { host } = await startTcpServer((socket) => socket.once('data', () => socket.end('HTTP/1.1 407 No\r\n\r\n')));
-    const required = 'The proxy requires a valid user name and password.\n';
+    const required = 'The proxy requires a user name and password.\n';
     for (const { proxy, problem, cause = '', variable = SHOWN } of [
       { proxy: host, problem: 'ERR_PROXY_TUNNEL, status 407', cause: required },
       { proxy: '127.0.0.1:1', problem: 'ECONNREFUSED', variable: 'https_proxy' },

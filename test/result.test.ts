@@ -166,6 +166,8 @@ describe('npm run demo', { concurrency: 2 }, () => {
     const terminal = new Terminal({ ...options, command: [...(isWindows ? ['cmd', '/d', '/c'] : []), ...command] });
     await terminal.see('\n\nThis is a first run:');
     const [, values = ''] = /at the first prompt:\n\n(.*?)\n\n/s.exec(terminal.screen) ?? [];
+    await terminal.answer('ZOOM_ACCOUNT_ID', `${values.replaceAll('\n', 'x\r')}\r`);
+    await terminal.see('Zoom rejected');
     await terminal.answer('ZOOM_ACCOUNT_ID', `${values.replaceAll('\n', '\r')}\r`);
     assert.equal(await terminal.end(), 0, terminal.screen);
     const [, first = '', later = ''] = terminal.screen.split(/\$ npx tsx s2s\.ts\n/);

@@ -61,9 +61,7 @@ export const S2S_WITHOUT_TSX = [process.execPath, withoutTsx ? script : stripTyp
 export const S2S_QUOTED = S2S_WITHOUT_TSX.map((part) => `'${part}'`).join(' ');
 
 /** Returns a command that runs the script in bash, followed by the rest of a command line, such as a redirection. */
-export function inBash(rest: string): string[] {
-  return ['bash', '-c', `${S2S_QUOTED} ${rest}`];
-}
+export const inBash = (rest: string): string[] => ['bash', '-c', `${S2S_QUOTED} ${rest}`];
 
 export type Env = Record<string, string | undefined>;
 
@@ -126,9 +124,7 @@ export function start({ args = [], env = {}, cwd = folder(), command = S2S_WITHO
 }
 
 /** Runs the script without a terminal. */
-export function run(options: Run): Promise<Result> {
-  return start(options).result;
-}
+export const run = (options: Run): Promise<Result> => start(options).result;
 
 /** Expects a result to have the given fields. A RegExp stands for any text that it matches. */
 export function expectRun(
@@ -144,8 +140,12 @@ export function expectRun(
   assert.deepEqual({ code, stdout, stderr }, { code, stdout, stderr, ...Object.fromEntries(matched) });
 }
 
+/** What the script says if a file and the environment lack credentials. */
+export const notSet = (file: string, names: string) =>
+  `Not set in the environment or ${file}, where s2s saves what you type: ${names}.`;
+
 /** What the script advises after most network errors. */
-export const CHECK_NETWORK = 'Check your network, VPN, and firewall, or set HTTPS_PROXY (Node 22.21+, 24.5+).\n';
+export const CHECK_NETWORK = 'Check your network, VPN, and firewall, or set HTTPS_PROXY.\n';
 
 /** Expects exit code 1 and exactly this message, where HOST and ORIGIN stand for the server's. */
 export async function expectFailure(server: { url: string }, message: string, env: Env = {}): Promise<Result> {

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fakeClipboard } from './clipboard.ts';
 import { ACCOUNT, TOKEN, TOKEN_RESPONSE, respondWith } from './mock-zoom.ts';
-import { CHECK_NETWORK, type Run, expectRun, folder, preloading, root, run, withCredentials } from './script.ts';
+import { CHECK_NETWORK, type Run, expectRun, folder, notSet } from './script.ts';
+import { preloading, root, run, withCredentials } from './script.ts';
 import { ownMockZoom, sharedMockZoom } from './servers.ts';
 import { skipWithoutFakeClipboard } from './skip.ts';
 import { Terminal, inTerminal, redirecting, session } from './terminal.ts';
@@ -81,7 +82,7 @@ describe('the script', { concurrency: 4 }, () => {
     const cwd = folder({ '.env': 'ZOOM_HOST=https://zoomgov.com\n' });
     const stderr = `Cannot reach zoomgov.com (ENOTFOUND).\n${CHECK_NETWORK}`;
     expectRun(await run({ cwd, env: ACCOUNT }), { code: 1, stdout: '', stderr });
-    if (!inTerminal.skip) await new Terminal({ cwd }).see('at https://marketplace.zoomgov.com/ under');
+    if (!inTerminal.skip) await new Terminal({ cwd }).see('See https://marketplace.zoomgov.com/ under');
   });
 
   it('reads, updates, and names the file that DOTENV_PATH names instead of .env', inTerminal, async () => {
@@ -91,7 +92,7 @@ describe('the script', { concurrency: 4 }, () => {
     writeFileSync(join(cwd, DOTENV_PATH), `ZOOM_HOST=zoom.example\n`, { mode: 0o600 });
     const env = { ...IDS, DOTENV_PATH, ZOOM_HOST: zoom.url };
     const { stderr } = await run({ cwd, env });
-    assert.ok(stderr.startsWith(`Not set in the environment or in ${join(cwd, DOTENV_PATH)}: ZOOM_CLIENT_SECRET.\n`));
+    assert.ok(stderr.startsWith(`${notSet(join(cwd, DOTENV_PATH), 'ZOOM_CLIENT_SECRET')}\n`));
     const { screen, dotenv } = await session({ cwd, env });
     assert.ok(screen.includes(`\nSaved ZOOM_CLIENT_SECRET in ${DOTENV_PATH}.\n`), screen);
     const saved = readFileSync(join(cwd, DOTENV_PATH), 'utf8');

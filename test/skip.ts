@@ -21,8 +21,7 @@ export function skipWithout(...commands: string[]): string | false {
 export const skipWithoutBash = skipWithout('bash --version');
 export const supportsProxies = process.allowedNodeEnvironmentFlags.has('--use-env-proxy');
 export const skipWithoutProxies = !supportsProxies && `Node ${process.version} does not support proxies`;
-export const skipWithoutTypeStripping =
-  !process.features.typescript && `Node ${process.version} does not strip types by itself`;
+export const skipWithoutTypeStripping = !process.features.typescript && `Node ${process.version} does not strip types`;
 export const skipWithoutLinux = process.platform !== 'linux' && 'only Linux behaves like this';
 export const skipWithoutFakeClipboard = isWindows && 'the clipboard of Windows needs no command from PATH';
 
