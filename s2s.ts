@@ -250,7 +250,7 @@ async function promptFor(names: Name[], current: Credentials, lines: string[]) {
   if (isProduction()) say('NODE_ENV is "production", so nothing is saved. Set the values in the environment instead.');
   if (env['NO_COLOR']) env['NODE_DISABLE_COLORS'] = '1'; // prompts does not know NO_COLOR.
   const { default: prompts } = await import('prompts');
-  const stdin = new PassThrough();
+  const stdin = new PassThrough(); // On process.stdin, prompts would end raw mode after each answer.
   const onData = (data: Buffer): void => {
     if (data.includes(3)) return void process.emit('SIGINT'); // Ctrl-C
     // Treat the end of a line and blank lines after it as one Enter: a second one would answer the next prompt.
@@ -292,9 +292,9 @@ type TextPrompt = Record<'value' | 'rendered', string> &
   Record<'error' | 'firstRender' | 'placeholder' | 'red', boolean> &
   Record<'first' | 'last' | 'reset' | '_', (text?: string) => void>;
 
-/** Adds Home, End, Ctrl-U, and Ctrl-W to a prompt. Ignores unknown keys, and more text once it is too long. */
+/** Adds Home, End, Ctrl-U, and Ctrl-W to a prompt. Ignores unknown keys, and text beyond MAX_LENGTH. */
 function changeKeys(prompt: TextPrompt) {
-  // prompts calls this for text and for unknown keys.
+  // prompts calls this for text and unknown keys.
   const insert = prompt._.bind(prompt);
   prompt._ = (text = '') => {
     prompt.red = false; // insert() resets it, but reset() does not.
@@ -306,7 +306,7 @@ function changeKeys(prompt: TextPrompt) {
   Object.assign(prompt, { home: prompt.first, end: prompt.last, next: () => prompt.value && prompt._(' ') });
 }
 
-/** Saves typed credentials, or says why not. Works synchronously, so that a signal waits for it. */
+/** Saves typed credentials, or says why not. Works synchronously, so that no signal interrupts it. */
 function save(credentials: Credentials, { credentials: previous, file }: Settings) {
   const typed = NAMES.filter((name) => credentials[name] !== previous[name]);
   if (!typed.length || isProduction()) return;
@@ -340,7 +340,7 @@ function updateFile(file: string, names: Name[], credentials: Credentials) {
 
 /**
  * Sets a value in the text of a dotenv file: replaces it in the last line that assigns it, or appends a line. Returns
- * the first of these results that dotenv reads as this change alone. A credential needs no quotes.
+ * the first of these texts in which dotenv sees this change and no other. A credential needs no quotes.
  */
 function withValue(text: string, name: Name, value: string) {
   // A byte order mark may come first. Leave blanks before a comment: "KEY= # note" becomes "KEY=value # note".
@@ -394,7 +394,7 @@ async function requestToken(server: Server, credentials: Credentials) {
   }
 }
 
-/** Sends one token request (RFC 6749, section 4.4, with Zoom's grant type). Gives up after 15 seconds. */
+/** Sends one token request (RFC 6749, section 4.4). Gives up after 15 seconds. */
 async function send(server: Server, credentials: Credentials) {
   const { agent = false, endpoint, hint, onSent } = server; // `false` opens a new connection each time.
   const { ZOOM_ACCOUNT_ID: account_id, ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret } = credentials;
@@ -500,9 +500,9 @@ function parseJson(text: string): Record<string, unknown> {
   }
 }
 
-/** Masks the secrets in the server's text, and shortens it. */
+/** Shortens the server's text, and masks the secrets in it. */
 function quote(text: string, { ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret }: Credentials) {
-  // Don't hide a dummy, such as "secret", which may occur in Zoom's own words.
+  // A dummy, such as "secret", may occur in Zoom's own words.
   const secrets = [secret, btoa(`${id}:${secret}`)].filter(({ length }) => length >= 8);
   return secrets.reduce((line, hidden) => line.replaceAll(hidden, '***'), text).slice(0, 200);
 }
@@ -588,7 +588,7 @@ const reasonOf = ({ message }: Error) => message.split(', ')[0];
 for (const stream of [stdout, stderr]) stream.on('error', () => {}); // print() reports what matters.
 const failure = await Promise.race([main(), interrupted]).catch(async (error: unknown) => {
   if (!(error instanceof Failure)) throw error;
-  // Start a new line after a prompt or the terminal's ^C.
+  // Leave the line of a prompt or ^C.
   if (error.exitCode > 128 && stderr.isTTY) stderr.write('\n');
   await sleep(0); // The signal ends getToken()'s wait, too. Let it save first.
   say(error.message, ...error.advice);

@@ -61,7 +61,7 @@ const EXPECTED: { start: string; isScript: boolean; use?: string; tokens: number
   { start: '# Call the API', isScript: true, use: 'env | grep ^ZOOM_ACCESS_TOKEN=', tokens: 2 },
   { start: '# Copy', isScript: true, tokens: 2, skip: skipWithoutTypeStripping },
   { start: '# Take', isScript: true, tokens: 2 },
-  { start: '# In a copy', isScript: true, tokens: 1, skip: skipWithoutTypeStripping },
+  { start: '# In a container', isScript: true, tokens: 1, skip: skipWithoutTypeStripping },
 ];
 
 const skipOnWindows = isWindows && 'Windows has no POSIX shell';
