@@ -35,7 +35,7 @@ Other variables:
   DOTENV_PATH      a file to use instead of .env
   HTTPS_PROXY      an HTTP proxy; hosts in NO_PROXY bypass it
 
-Exit codes: 1 failure, 2 wrong flag or settings, 130 cancelled, 143 terminated
+Exit codes: 1 failure, 2 wrong flags or settings, 130 cancelled, 143 terminated
 `;
 
 async function main() {
@@ -55,7 +55,7 @@ async function main() {
   else await present(response, server, willCopy && (await copy(response.access_token)));
 }
 
-/** An expected error, and what to do about it. USAGE explains the exit codes. */
+/** An expected error, and what to do about it. */
 class Failure extends Error {
   exitCode: number;
   advice: string[];
@@ -221,12 +221,13 @@ async function getToken(settings: Settings, server: Server) {
 async function promptForMissing({ credentials, file }: Settings, { marketplace }: Server) {
   const missing = NAMES.filter((name) => !credentials[name]);
   if (!missing.length) return credentials;
-  const unset = `Not set in the environment or ${resolve(file)}, where s2s saves what you type: ${missing.join(', ')}.`;
+  const problem = `Not set in the environment or in ${resolve(file)}: ${missing.join(', ')}.`;
   const remedy = 's2s prompts only if stdin and stderr are terminals, and neither CI nor TERM=dumb is set.';
-  if (!canPrompt()) throw new Failure(2, unset, remedy);
+  if (!canPrompt()) throw new Failure(2, problem, remedy);
   const page = `${marketplace} under Developer (or Manage) > Created apps > your app > App Credentials`;
+  const saving = isProduction() ? '' : ` s2s saves what you type in ${file}.`;
   const hint = missing.length > 1 ? ['You can paste them all at once, in this order, one per line.'] : [];
-  return promptFor(missing, credentials, [unset, `See ${page}.`, ...hint]);
+  return promptFor(missing, credentials, [problem, `See ${page}.${saving}`, ...hint]);
 }
 
 /** Prompts for all credentials that the environment does not set. Does not repeat advice that was `shown`. */
@@ -270,15 +271,14 @@ function questionFor(name: Name, initial: string) {
   const format = (text: string) => cleanValue(name, text);
   const validate = (text: string) => {
     const flaw = findFlaw(format(text));
-    if (flaw) return `This ${flaw}. Ctrl-U clears it.`;
-    return format(text) !== '' || 'Enter a value.';
+    return flaw ? `This ${flaw}. Ctrl-U clears it.` : format(text) !== '' || 'Enter a value.';
   };
   const mayBeId = (value: string) => name !== 'ZOOM_CLIENT_SECRET' && value.length <= 22 && !findFlaw(value);
   const mask = (text: string) => (mayBeId(format(text)) ? text : '*'.repeat(text.length));
   function onRender(this: TextPrompt, { gray }: { gray: (text: string) => string }) {
     if (this.firstRender) changeKeys(this);
     this.rendered = this.placeholder ? gray(mask(initial)) : mask(this.value);
-    // `error` shows a message, and `red` colors the input. At the next key, prompts resets only `red`.
+    // Remove a message at the next key. prompts resets only `red` then.
     this.error = this.red;
     // At Ctrl-A and Ctrl-E, prompts moves only `cursor`.
     this.cursorOffset = Math.min(0, this.cursor - this.value.length);
@@ -339,8 +339,8 @@ function updateFile(file: string, names: Name[], credentials: Credentials) {
 }
 
 /**
- * Sets a value in the text of a dotenv file: replaces it in the last line that assigns it, or appends a line. Returns
- * the first of these texts in which dotenv sees this change and no other. A credential needs no quotes.
+ * Sets a value in the text of a dotenv file. Tries to replace it in the last line that assigns it, then to append a
+ * line. Returns the first result in which dotenv sees this change and no other. A credential needs no quotes.
  */
 function withValue(text: string, name: Name, value: string) {
   // A byte order mark may come first. Leave blanks before a comment: "KEY= # note" becomes "KEY=value # note".
@@ -369,7 +369,7 @@ function replaceFile(path: string, bytes: Buffer, old: fs.Stats) {
     fs.chmodSync(temporary, old.mode);
     fs.renameSync(temporary, path);
   } catch (error) {
-    // A virus scanner may hold the file. maxRetries works only with `recursive`.
+    // A virus scanner may hold the file. maxRetries needs `recursive`.
     fs.rmSync(temporary, { force: true, recursive: true, maxRetries: 5 });
     // On a full disk, overwriting would lose the old text.
     if (['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
@@ -450,7 +450,7 @@ function explainError(error: Error & { code?: string; statusCode?: number }, { e
   return new Failure(1, problem, ...(advice ? [advice, 'Your credentials were not sent.'] : [hint]));
 }
 
-/** What a rejection means: the first entry that Zoom's texts or error code match. interpret() appends the URL. */
+/** What rejections mean. The first pattern to match Zoom's texts or error code counts. interpret() adds the URL. */
 const REJECTIONS: [words: RegExp, explanation: string][] = [
   [/by admin|\b4738\b/i, 'An administrator must enable the app again'],
   [/\bowner\b|\b4735\b/i, 'The owner of the app no longer exists. Assign a new owner'],
@@ -502,14 +502,14 @@ function parseJson(text: string): Record<string, unknown> {
 
 /** Shortens the server's text, and masks the secrets in it. */
 function quote(text: string, { ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret }: Credentials) {
-  // A dummy, such as "secret", may occur in Zoom's own words.
+  // Don't mask dummies, such as "secret", which may occur in Zoom's own words.
   const secrets = [secret, btoa(`${id}:${secret}`)].filter(({ length }) => length >= 8);
   return secrets.reduce((line, hidden) => line.replaceAll(hidden, '***'), text).slice(0, 200);
 }
 
 function toJson(response: TokenResponse) {
   const json = JSON.stringify({ expires_at: expiryOf(response), ...response }, null, 2);
-  // Escape DEL and the C1 control characters, too: terminals obey them.
+  // Don't let control characters (DEL, C1) reach a terminal.
   return `${json.replace(/[\x7f-\x9f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`)}\n`;
 }
 
@@ -588,7 +588,7 @@ const reasonOf = ({ message }: Error) => message.split(', ')[0];
 for (const stream of [stdout, stderr]) stream.on('error', () => {}); // print() reports what matters.
 const failure = await Promise.race([main(), interrupted]).catch(async (error: unknown) => {
   if (!(error instanceof Failure)) throw error;
-  // Leave the line of a prompt or ^C.
+  // Start a new line after a prompt or ^C.
   if (error.exitCode > 128 && stderr.isTTY) stderr.write('\n');
   await sleep(0); // The signal ends getToken()'s wait, too. Let it save first.
   say(error.message, ...error.advice);

@@ -90,8 +90,8 @@ describe('the script', { concurrency: 4 }, () => {
   const skipOnWindows = isWindows && 'Windows allows no control characters in names';
   for (const { name, folderName = '.', env = {}, shown, skip = false } of [
     { name: 'ZOOM_HOST', env: { ZOOM_HOST: 'zoom\u001b[2J.us' }, shown: ' is "zoom [2J.us", which is not ' },
-    { name: 'DOTENV_PATH', env: { DOTENV_PATH: '\u001b]0;x\u0007.env' }, shown: ' ]0;x .env, ' },
-    { name: 'the name of the folder', folderName: 'a\u001b[31m\nb', shown: 'a [31m b/.env, ', skip: skipOnWindows },
+    { name: 'DOTENV_PATH', env: { DOTENV_PATH: '\u001b]0;x\u0007.env' }, shown: ' ]0;x .env: ' },
+    { name: 'the name of the folder', folderName: 'a\u001b[31m\nb', shown: 'a [31m b/.env: ', skip: skipOnWindows },
   ])
     it(`removes control characters from ${name}`, { skip }, async () => {
       const cwd = join(folder(), folderName);

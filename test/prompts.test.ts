@@ -33,7 +33,8 @@ describe('the script', { concurrency: 4 }, () => {
       const terminal = new Terminal({ env: { ...host(), DOTENV_PATH: '/nowhere/.env' }, cols });
       await terminal.answer('ZOOM_ACCOUNT_ID', ctrl('D'));
       assert.equal(await terminal.end(), 130);
-      const hint = 'You can paste them all at once, in this order, one per line. ? ZOOM_ACCOUNT_ID ›';
+      const hint =
+        's2s saves what you type in /nowhere/.env. You can paste them all at once, in this order, one per line. ? ZOOM_ACCOUNT_ID ›';
       assert.ok(terminal.words.startsWith(`${notSet('/nowhere/.env', ALL)} See ${PAGE}. ${hint}`), terminal.screen);
       const rows = terminal.screen.split('\n?')[0]!.split('\n');
       assert.ok(rows.length === (cols === 80 ? 5 : 6) && rows.every((row) => row.length <= cols), terminal.screen);
@@ -50,7 +51,7 @@ describe('the script', { concurrency: 4 }, () => {
     const cwd = folder({ '.env': `ZOOM_CLIENT_ID=${ZOOM_CLIENT_ID}\n` });
     const env = { ...host(), ZOOM_ACCOUNT_ID };
     const { words } = await session({ command: redirecting(1, 'out'), env, cwd, answers: { ZOOM_CLIENT_SECRET } });
-    const start = `${notSet(join(cwd, '.env'), 'ZOOM_CLIENT_SECRET')} See ${PAGE}. `;
+    const start = `${notSet(join(cwd, '.env'), 'ZOOM_CLIENT_SECRET')} See ${PAGE}. s2s saves what you type in .env. `;
     assert.ok(words.startsWith(start), words);
     // A Windows console shows the prompt as it is in the end.
     assert.match(words.slice(start.length), /^(\S )+ZOOM_CLIENT_SECRET/);

@@ -141,8 +141,7 @@ export function expectRun(
 }
 
 /** What the script says if a file and the environment lack credentials. */
-export const notSet = (file: string, names: string) =>
-  `Not set in the environment or ${file}, where s2s saves what you type: ${names}.`;
+export const notSet = (file: string, names: string) => `Not set in the environment or in ${file}: ${names}.`;
 
 /** What the script advises after most network errors. */
 export const CHECK_NETWORK = 'Check your network, VPN, and firewall, or set HTTPS_PROXY.\n';
