@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * main() tells the story, and the functions follow roughly in order of use. The end of the file reports Failures. The
- * result goes to stdout, everything else to stderr.
+ * main() tells the story, and the functions follow roughly in order of use. The result goes to stdout, everything else
+ * to stderr.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -35,7 +35,7 @@ Other variables:
   DOTENV_PATH      a file to use instead of .env
   HTTPS_PROXY      an HTTP proxy; hosts in NO_PROXY bypass it
 
-Exit codes: 1 failure, 2 wrong flags or settings, 130 cancelled, 143 terminated
+Exit codes: 1 failure, 2 invalid flag or setting, 130 cancelled, 143 terminated
 `;
 
 async function main() {
@@ -46,7 +46,7 @@ async function main() {
   const settings = await readSettings();
   const server = serverFor(settings);
   const willCopy = !flags.token && !flags.json && hasClipboard();
-  // Load clipboardy (150 ms) while Zoom responds, to delay neither the request nor the result.
+  // Load clipboardy while Zoom responds: at another time, it would add 150 ms to a run of about 500.
   if (willCopy) server.onSent = () => void import('clipboardy').catch(() => {});
   const response = await getToken(settings, server);
 
@@ -262,7 +262,7 @@ async function promptFor(names: Name[], current: Credentials, lines: string[]) {
   // Replace an earlier call's listener. Read until s2s exits, so that the rest of a paste does not reach the shell.
   process.stdin.removeAllListeners('data').on('data', onData).resume();
   const questions = names.map((name) => ({ ...questionFor(name, current[name]), stdin, stdout: stderr }));
-  const answers = await prompts(questions, { onCancel: () => (process.emit('SIGINT'), interrupted) });
+  const answers = await prompts(questions, { onCancel: () => Promise.reject(new Failure(130, 'Cancelled.')) });
   return { ...current, ...answers };
 }
 
@@ -297,8 +297,7 @@ function changeKeys(prompt: TextPrompt) {
   // prompts calls this for text and unknown keys.
   const insert = prompt._.bind(prompt);
   prompt._ = (text = '') => {
-    prompt.red = false; // insert() resets it, but reset() does not.
-    // Ctrl-U and Ctrl-W
+    prompt.red = false; // For Ctrl-U and Ctrl-W: reset() leaves it set.
     if (/^[\x15\x17]$/.test(text)) prompt.reset();
     else if (/^\P{Cc}+$/u.test(text) && prompt.value.length <= MAX_LENGTH) insert(text);
   };
@@ -326,7 +325,7 @@ function save(credentials: Credentials, { credentials: previous, file }: Setting
   if (status === 1) say(`Git does not ignore ${file}. Add it to .gitignore. If tracked, run git rm --cached ${file}.`);
 }
 
-/** In production, s2s.js saves nothing, either. */
+/** In production, Zoom's s2s.js saves nothing, either. */
 const isProduction = () => env['NODE_ENV']?.trim().toLowerCase() === 'production';
 
 function updateFile(file: string, names: Name[], credentials: Credentials) {
@@ -343,7 +342,7 @@ function updateFile(file: string, names: Name[], credentials: Credentials) {
  * line. Returns the first result in which dotenv sees this change and no other. A credential needs no quotes.
  */
 function withValue(text: string, name: Name, value: string) {
-  // A byte order mark may come first. Leave blanks before a comment: "KEY= # note" becomes "KEY=value # note".
+  // [^!-~] matches blanks and a byte order mark. Insert before the blank in "KEY= # note": "KEY=value # note".
   const start = String.raw`(?<start>[^!-~]*(export\s+)?${name}\s*[=:](\s+(?=[^\s#]))?)`;
   const entry = new RegExp(String.raw`^${start}("[^"]*"|'[^']*'|[^\s#]*)`);
   const lines = text.split('\n');
@@ -360,7 +359,7 @@ function withValue(text: string, name: Name, value: string) {
 /** dotenv decodes the bytes as UTF-8. */
 const parseLatin1 = (text: string) => parse(Buffer.from(text, 'latin1'));
 
-/** Replaces a file atomically, keeping owner and mode, or overwrites it if that fails, as at a mount point. */
+/** Replaces a file atomically, keeping owner and mode, or overwrites it if that fails, for example at a mount point. */
 function replaceFile(path: string, bytes: Buffer, old: fs.Stats) {
   const temporary = `${path}.${crypto.randomUUID()}`;
   try {
@@ -378,7 +377,7 @@ function replaceFile(path: string, bytes: Buffer, old: fs.Stats) {
   }
 }
 
-/** Requests a token up to three times, 1 and 2 seconds apart, or as Retry-After says. Gives up if that exceeds 30. */
+/** Tries up to three times, 1 and 2 seconds apart, or as Retry-After says. Gives up if that exceeds 30 seconds. */
 async function requestToken(server: Server, credentials: Credentials) {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -403,7 +402,7 @@ async function send(server: Server, credentials: Credentials) {
   const { signal } = controller;
   const autoSelectFamilyAttemptTimeout = 2_500; // Node's 250 or 500 ms are too short for slow networks.
   const options = { method: 'POST', auth: `${id}:${secret}`, headers, agent, signal, autoSelectFamilyAttemptTimeout };
-  // Unlike AbortSignal.timeout(), this keeps Node running. After a 101 response, nothing else does.
+  // Keep Node running, unlike AbortSignal.timeout(): after a 101 response, the request emits nothing more.
   const limit = setTimeout(() => controller.abort(), 15_000);
   const notice = setTimeout(() => stderr.isTTY && say(`Waiting for ${endpoint.host} …`), 3_000);
   try {
@@ -518,7 +517,7 @@ function expiryOf({ expires_in }: TokenResponse) {
   return seconds > 0 && seconds < 1e9 ? new Date(Date.now() + seconds * 1000) : undefined;
 }
 
-/** Prints the token and its scopes, line for line like s2s.js, then copies it elsewhere and says how. */
+/** Prints the token and its scopes, line for line like s2s.js, then copies the token elsewhere and says how. */
 async function present(response: TokenResponse, { marketplace }: Server, isCopied: boolean) {
   const { access_token: token, scope } = response;
   const words = [scope].flat().join(' '); // It may be a list or missing.
@@ -590,7 +589,7 @@ const failure = await Promise.race([main(), interrupted]).catch(async (error: un
   if (!(error instanceof Failure)) throw error;
   // Start a new line after a prompt or ^C.
   if (error.exitCode > 128 && stderr.isTTY) stderr.write('\n');
-  await sleep(0); // The signal ends getToken()'s wait, too. Let it save first.
+  await sleep(0); // Let getToken() save first: the signal ends its wait, too.
   say(error.message, ...error.advice);
   return error;
 });
