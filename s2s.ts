@@ -278,7 +278,7 @@ function questionFor(name: Name, initial: string) {
   function onRender(this: TextPrompt, { gray }: { gray: (text: string) => string }) {
     if (this.firstRender) changeKeys(this);
     this.rendered = this.placeholder ? gray(mask(initial)) : mask(this.value);
-    // Remove a message at the next key. prompts resets only `red` then.
+    // prompts shows a message while `error` is set, but the next key resets only `red`.
     this.error = this.red;
     // At Ctrl-A and Ctrl-E, prompts moves only `cursor`.
     this.cursorOffset = Math.min(0, this.cursor - this.value.length);
@@ -342,7 +342,7 @@ function updateFile(file: string, names: Name[], credentials: Credentials) {
  * line. Returns the first result in which dotenv sees this change and no other. A credential needs no quotes.
  */
 function withValue(text: string, name: Name, value: string) {
-  // [^!-~] matches blanks and a byte order mark. Insert before the blank in "KEY= # note": "KEY=value # note".
+  // [^!-~] also matches a byte order mark. Blanks belong to the start only if a value follows, not a comment.
   const start = String.raw`(?<start>[^!-~]*(export\s+)?${name}\s*[=:](\s+(?=[^\s#]))?)`;
   const entry = new RegExp(String.raw`^${start}("[^"]*"|'[^']*'|[^\s#]*)`);
   const lines = text.split('\n');
@@ -402,7 +402,7 @@ async function send(server: Server, credentials: Credentials) {
   const { signal } = controller;
   const autoSelectFamilyAttemptTimeout = 2_500; // Node's 250 or 500 ms are too short for slow networks.
   const options = { method: 'POST', auth: `${id}:${secret}`, headers, agent, signal, autoSelectFamilyAttemptTimeout };
-  // Keep Node running, unlike AbortSignal.timeout(): after a 101 response, the request emits nothing more.
+  // Unlike AbortSignal.timeout(), this keeps Node running: after a 101 response, it would exit silently.
   const limit = setTimeout(() => controller.abort(), 15_000);
   const notice = setTimeout(() => stderr.isTTY && say(`Waiting for ${endpoint.host} …`), 3_000);
   try {
@@ -589,7 +589,7 @@ const failure = await Promise.race([main(), interrupted]).catch(async (error: un
   if (!(error instanceof Failure)) throw error;
   // Start a new line after a prompt or ^C.
   if (error.exitCode > 128 && stderr.isTTY) stderr.write('\n');
-  await sleep(0); // Let getToken() save first: the signal ends its wait, too.
+  await sleep(0); // The signal also ended the wait in getToken(). Let it save.
   say(error.message, ...error.advice);
   return error;
 });
