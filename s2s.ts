@@ -325,7 +325,7 @@ function save(credentials: Credentials, { credentials: previous, file }: Setting
   if (status === 1) say(`Git does not ignore ${file}. Add it to .gitignore. If tracked, run git rm --cached ${file}.`);
 }
 
-/** In production, Zoom's s2s.js saves nothing, either. */
+/** In production, s2s.js saves nothing, either. */
 const isProduction = () => env['NODE_ENV']?.trim().toLowerCase() === 'production';
 
 function updateFile(file: string, names: Name[], credentials: Credentials) {
@@ -359,7 +359,7 @@ function withValue(text: string, name: Name, value: string) {
 /** dotenv decodes the bytes as UTF-8. */
 const parseLatin1 = (text: string) => parse(Buffer.from(text, 'latin1'));
 
-/** Replaces a file atomically, keeping owner and mode, or overwrites it if that fails, for example at a mount point. */
+/** Replaces a file atomically, keeping owner and mode, or overwrites it if that fails, as at a mount point. */
 function replaceFile(path: string, bytes: Buffer, old: fs.Stats) {
   const temporary = `${path}.${crypto.randomUUID()}`;
   try {
@@ -377,7 +377,7 @@ function replaceFile(path: string, bytes: Buffer, old: fs.Stats) {
   }
 }
 
-/** Tries up to three times, 1 and 2 seconds apart, or as Retry-After says. Gives up if that exceeds 30 seconds. */
+/** Tries up to three times, 1 and 2 seconds apart, or as Retry-After says. Gives up if Retry-After exceeds 30. */
 async function requestToken(server: Server, credentials: Credentials) {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -449,7 +449,7 @@ function explainError(error: Error & { code?: string; statusCode?: number }, { e
   return new Failure(1, problem, ...(advice ? [advice, 'Your credentials were not sent.'] : [hint]));
 }
 
-/** What rejections mean. The first pattern to match Zoom's texts or error code counts. interpret() adds the URL. */
+/** What rejections mean. The first pattern that matches Zoom's texts or code applies. interpret() adds the URL. */
 const REJECTIONS: [words: RegExp, explanation: string][] = [
   [/by admin|\b4738\b/i, 'An administrator must enable the app again'],
   [/\bowner\b|\b4735\b/i, 'The owner of the app no longer exists. Assign a new owner'],
@@ -490,7 +490,7 @@ function interpret(response: http.IncomingMessage, body: string, server: Server,
   throw new Failure(1, problem, ...details, `${cause} Open ${endpoint.origin}/ in a browser, or try another network.`);
 }
 
-/** Parses a JSON object. Returns one without fields for anything else. */
+/** Parses JSON. Returns an object in any case. */
 function parseJson(text: string): Record<string, unknown> {
   try {
     return Object(JSON.parse(text));
@@ -546,7 +546,7 @@ async function copy(token: string) {
   const written = import('clipboardy').then(({ default: clipboard }) => clipboard.write(token));
   const outcome = written.catch((error: Error) => error.message);
   const problem = await Promise.race([outcome, sleep(10_000, 'It did not respond within 10 seconds.')]);
-  // Only the first line of clipboardy's message concerns the user.
+  // The rest of clipboardy's message does not concern users.
   if (problem) say(`Cannot use the clipboard. ${problem.split('\n')[0]}`);
   return !problem;
 }
@@ -587,8 +587,8 @@ const reasonOf = ({ message }: Error) => message.split(', ')[0];
 for (const stream of [stdout, stderr]) stream.on('error', () => {}); // print() reports what matters.
 const failure = await Promise.race([main(), interrupted]).catch(async (error: unknown) => {
   if (!(error instanceof Failure)) throw error;
-  // Start a new line after a prompt or ^C.
-  if (error.exitCode > 128 && stderr.isTTY) stderr.write('\n');
+  // Start a new line, and clear a prompt's message.
+  if (error.exitCode > 128 && stderr.isTTY) stderr.write(process.stdin.isRaw ? '\n\x1b[J' : '\n');
   await sleep(0); // The signal also ended the wait in getToken(). Let it save.
   say(error.message, ...error.advice);
   return error;

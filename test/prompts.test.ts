@@ -230,6 +230,7 @@ describe('the script', { concurrency: 4 }, () => {
       await terminal.see('This is too long. Ctrl-U clears it.');
       terminal.type(`${text}${ctrl('C')}`);
       assert.equal(await terminal.end(), 130);
+      assert.match(terminal.display, /\nCancelled\.\n$/);
       assert.ok(performance.now() - start < 10_000, `${performance.now() - start} ms`);
     });
 
