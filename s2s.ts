@@ -342,7 +342,7 @@ function updateFile(file: string, names: Name[], credentials: Credentials) {
  * line. Returns the first result in which dotenv sees this change and no other. A credential needs no quotes.
  */
 function withValue(text: string, name: Name, value: string) {
-  // [^!-~] also matches a byte order mark. Blanks belong to the start only if a value follows, not a comment.
+  // [^!-~] also matches a byte order mark. The start takes the blank in "KEY= value", but not in "KEY= # note".
   const start = String.raw`(?<start>[^!-~]*(export\s+)?${name}\s*[=:](\s+(?=[^\s#]))?)`;
   const entry = new RegExp(String.raw`^${start}("[^"]*"|'[^']*'|[^\s#]*)`);
   const lines = text.split('\n');
