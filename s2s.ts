@@ -589,7 +589,7 @@ const failure = await Promise.race([main(), interrupted]).catch(async (error: un
   if (!(error instanceof Failure)) throw error;
   // Start a new line, and clear a prompt's message.
   if (error.exitCode > 128 && stderr.isTTY) stderr.write(process.stdin.isRaw ? '\n\x1b[J' : '\n');
-  await sleep(0); // The signal also ended the wait in getToken(). Let it save.
+  await sleep(0); // Give getToken() a turn to save: the signal ended its wait, too.
   say(error.message, ...error.advice);
   return error;
 });
