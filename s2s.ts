@@ -402,8 +402,7 @@ async function send(server: Server, credentials: Credentials) {
   const { signal } = controller;
   const autoSelectFamilyAttemptTimeout = 2_500; // Node's 250 or 500 ms are too short for slow networks.
   const options = { method: 'POST', auth: `${id}:${secret}`, headers, agent, signal, autoSelectFamilyAttemptTimeout };
-  // Unlike AbortSignal.timeout(), this keeps Node running: after a 101 response, it would exit silently.
-  const limit = setTimeout(() => controller.abort(), 15_000);
+  const limit = setTimeout(() => controller.abort(), 15_000); // After a 101, AbortSignal.timeout() would let Node exit.
   const notice = setTimeout(() => stderr.isTTY && say(`Waiting for ${endpoint.host} …`), 3_000);
   try {
     const client = endpoint.protocol === 'http:' ? http : https;
