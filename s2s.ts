@@ -67,7 +67,7 @@ class Failure extends Error {
   }
 }
 
-/** Rejects on a signal, with 128 plus its number. Without a handler, PID 1 of a container would ignore it. */
+/** Rejects on a signal, with exit code 128 plus its number. Without a handler, PID 1 of a container would ignore it. */
 const interrupted = new Promise<never>((_, reject) => {
   process.on('SIGINT', () => reject(new Failure(130, 'Cancelled.')));
   process.on('SIGTERM', () => reject(new Failure(143, 'Terminated.')));
