@@ -171,7 +171,7 @@ function serverFor({ host, isHostFromEnv, file }: Settings): Server {
   const text = host.includes('://') ? host : `https://${host}`;
   const { protocol = '', hostname = '' } = URL.canParse(text) ? new URL(text) : {};
   const isZoom = protocol === 'https:' && /(^|\.)(zoom\.us|zoomgov\.com)$/.test(hostname);
-  const isLocal = /^https?:$/.test(protocol) && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+  const isLocal = ['http:', 'https:'].includes(protocol) && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
   // Don't let the dotenv file of a cloned repository redirect the request.
   if (!isZoom && !(isLocal && isHostFromEnv)) {
     const problem = `ZOOM_HOST in ${isHostFromEnv ? 'the environment' : file} is "${host}", which is not allowed.`;
