@@ -474,7 +474,7 @@ function interpret(response: http.IncomingMessage, body: string, server: Server,
   const details = trackingId ? [`Tracking ID (for Zoom support): ${quote(String(trackingId), credentials)}`] : [];
   const problem = `${endpoint.host} answered with ${answer}.`;
   if (status === 408 || status === 429 || status >= 500) {
-    const seconds = /^[1-9]\d*$/.test(after) ? Number(after) : undefined;
+    const seconds = /^[1-9]\d{0,8}$/.test(after) ? Number(after) : undefined;
     const wait = seconds ? quantity(Math.ceil(seconds / 60), 'minute') : 'a few minutes';
     const failure = new TemporaryFailure(1, problem, ...details, `Try again in ${wait}.`);
     failure.retryAfter = seconds;
@@ -498,7 +498,7 @@ function parseJson(text: string): Record<string, unknown> {
   }
 }
 
-/** Shortens the server's text, and masks the secrets in it. */
+/** Masks the secrets in the server's text, then shortens it. */
 function quote(text: string, { ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret }: Credentials) {
   // Don't mask dummies, such as "secret", which may occur in Zoom's own words.
   const secrets = [secret, btoa(`${id}:${secret}`)].filter(({ length }) => length >= 8);

@@ -84,6 +84,7 @@ describe('the script', { concurrency: 16 }, () => {
   const soon = ' Retrying in 1 second.';
   const waits = {
     ...{ '30': ' Retrying in 30 seconds.', '31': '\nTry again in 1 minute.', '61': '\nTry again in 2 minutes.' },
+    ...{ '86400': '\nTry again in 1440 minutes.', '999999999': '\nTry again in 16666667 minutes.', '1000000000': soon },
     ...{ '0': soon, '-5': soon, '07': soon, '1.5': soon, Infinity: soon, 'Fri, 01 Jan 2100 00:00:00 GMT': soon },
   };
   for (const [after, wait] of Object.entries(waits))
