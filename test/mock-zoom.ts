@@ -15,8 +15,8 @@ export const ACCOUNT = {
 export const DOTENV = Object.entries(ACCOUNT)
   .map(([name, value]) => `${name}=${value}\n`)
   .join('');
-/** The same credentials, as in the Authorization header. */
-export const BASIC = Buffer.from(`${ACCOUNT.ZOOM_CLIENT_ID}:${ACCOUNT.ZOOM_CLIENT_SECRET}`).toString('base64');
+const basicOf = (account: typeof ACCOUNT) => btoa(`${account.ZOOM_CLIENT_ID}:${account.ZOOM_CLIENT_SECRET}`);
+export const BASIC = basicOf(ACCOUNT);
 export const SCOPES = ['user:read:list_users:admin', 'meeting:write:meeting:admin', 'report:read:admin'];
 /** As long as a real token. */
 export const TOKEN = `eyJzdiI6IjAwMDAwMSIsImFsZyI6IkhTNTEyIn0.${'MockServerTokenData_-'.repeat(32)}.c2lnbmF0dXJl`;
@@ -53,7 +53,7 @@ export const likeZoom =
     if (path !== '/oauth/token') return reject(404, 'not_found', 'No such resource');
     if (method !== 'POST' || headers['content-type'] !== 'application/x-www-form-urlencoded')
       return reject(400, 'invalid_request', 'Bad Request');
-    if (headers.authorization !== `Basic ${btoa(`${account.ZOOM_CLIENT_ID}:${account.ZOOM_CLIENT_SECRET}`)}`)
+    if (headers.authorization !== `Basic ${basicOf(account)}`)
       return reject(400, 'invalid_client', 'Invalid client_id or client_secret');
     if (form.get('grant_type') !== 'account_credentials')
       return reject(400, 'unsupported_grant_type', 'unsupported grant type');
