@@ -1,8 +1,5 @@
 #!/usr/bin/env node
-/**
- * main() tells the story, and the functions follow roughly in order of use. The result goes to stdout, everything else
- * to stderr.
- */
+/** main() tells the story, and the functions follow in order of use. Only the result goes to stdout. */
 
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -27,11 +24,9 @@ Usage: s2s [--token | --json]    (or npx tsx s2s.ts)
   -h, --help       show this help
   -v, --version    show the version
 
-Credentials, from the environment or from .env:
+Environment variables (ZOOM_* can be in .env instead):
   ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET
-
-Other variables:
-  ZOOM_HOST        zoomgov.com for Zoom for Government (also in .env)
+  ZOOM_HOST        zoomgov.com for Zoom for Government
   DOTENV_PATH      a file to use instead of .env
   HTTPS_PROXY      an HTTP proxy; hosts in NO_PROXY bypass it
 
@@ -46,7 +41,7 @@ async function main() {
   const settings = await readSettings();
   const server = serverFor(settings);
   const willCopy = !flags.token && !flags.json && hasClipboard();
-  // Load clipboardy while Zoom responds: at another time, it would add 150 ms to a run of about 500.
+  // Load clipboardy while Zoom responds: otherwise, it would add 150 ms to a run of 500.
   if (willCopy) server.onSent = () => void import('clipboardy').catch(() => {});
   const response = await getToken(settings, server);
 
@@ -81,13 +76,13 @@ class TemporaryFailure extends Failure {
   retryAfter: number | undefined; // Seconds
 }
 
-/** The names of the credentials, in the order of the prompts. */
+/** The credentials' names, in the order of the prompts. */
 const NAMES = ['ZOOM_ACCOUNT_ID', 'ZOOM_CLIENT_ID', 'ZOOM_CLIENT_SECRET'] as const;
 type Name = (typeof NAMES)[number];
 /** An empty string stands for a missing credential. */
 type Credentials = Record<Name, string>;
 
-/** What the environment and `file` set. `fromEnv` names the credentials that the environment sets. */
+/** What the environment and `file` set. `fromEnv` names the credentials in the environment. */
 type Settings = { credentials: Credentials; fromEnv: Name[]; host: string; isHostFromEnv: boolean; file: string };
 
 /** How to request a token. `hint` says what to check if that fails. send() calls onSent() after sending. */
@@ -231,8 +226,11 @@ async function promptForMissing({ credentials, file }: Settings, { marketplace }
 }
 
 /** Prompts for all credentials that the environment does not set. Does not repeat advice that was `shown`. */
-async function promptAgain(rejection: Rejection, current: Credentials, { fromEnv }: Settings, shown: string[]) {
+async function promptAgain(rejection: Rejection, current: Credentials, settings: Settings, shown: string[]) {
+  const { credentials, fromEnv, file } = settings;
   const names = NAMES.filter((name) => !fromEnv.includes(name));
+  const saved = names.filter((name) => credentials[name]);
+  if (saved.length) rejection.advice.push(`${resolve(file)} sets ${saved.join(', ')}.`);
   if (fromEnv.length) rejection.advice.push(`The environment sets ${fromEnv.join(', ')}. Fix or unset what is wrong.`);
   if (!names.length || !canPrompt()) throw rejection;
   rejection.advice.push('At each prompt, press Enter to keep the value, or type another.');
@@ -277,7 +275,7 @@ function questionFor(name: Name, initial: string) {
   const mask = (text: string) => (mayBeId(format(text)) ? text : '*'.repeat(text.length));
   function onRender(this: TextPrompt, { gray }: { gray: (text: string) => string }) {
     if (this.firstRender) changeKeys(this);
-    this.rendered = this.placeholder ? gray(mask(initial)) : mask(this.value);
+    this.rendered = this.placeholder ? gray(`(${mask(initial)})`) : mask(this.value);
     // prompts shows a message while `error` is set, but the next key resets only `red`.
     this.error = this.red;
     // At Ctrl-A and Ctrl-E, prompts moves only `cursor`.
@@ -316,8 +314,7 @@ function save(credentials: Credentials, { credentials: previous, file }: Setting
     return say(`Cannot save ${names} in ${file}: ${reasonOf(error as Error)}.`, 'The next run will prompt again.');
   }
   say(`Saved${typed.length < 3 ? ` ${names}` : ''} in ${file}.`);
-  if (platform !== 'win32' && fs.statSync(file).mode & 0o044)
-    say(`Other users can read ${file}. To prevent that, run chmod 600 ${file}.`);
+  if (platform !== 'win32' && fs.statSync(file).mode & 0o44) say(`Others can read ${file}. Run chmod 600 ${file}.`);
   const target = fs.realpathSync(file);
   const args = ['-C', dirname(target), 'check-ignore', '--quiet', '--', target];
   // Don't start git in the current folder: Windows would prefer a git.exe there.
@@ -329,6 +326,7 @@ function save(credentials: Credentials, { credentials: previous, file }: Setting
 const isProduction = () => env['NODE_ENV']?.trim().toLowerCase() === 'production';
 
 function updateFile(file: string, names: Name[], credentials: Credentials) {
+  fs.mkdirSync(dirname(file), { recursive: true });
   const old = fs.statSync(file, { throwIfNoEntry: false });
   if (old && !old.isFile()) throw new Error('it is not a regular file');
   const before = old ? fs.readFileSync(file, 'latin1') : ''; // Latin-1 keeps every byte.
@@ -427,13 +425,10 @@ async function send(server: Server, credentials: Credentials) {
   }
 }
 
-const CERTIFICATE_ADVICE: [code: RegExp, advice: string][] = [
-  [/EXPIRED|NOT_YET_VALID/, 'Its certificate has expired or is not valid yet. Check the clock of this computer.'],
-  [/ALTNAME/, 'Its certificate belongs to another host, perhaps a captive portal. Try another network.'],
-  [
-    /^(CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)_/,
-    'Its certificate is not trusted. If your company inspects TLS, set NODE_USE_SYSTEM_CA=1 or NODE_EXTRA_CA_CERTS.',
-  ],
+const CERTIFICATE_ADVICE: [RegExp, string][] = [
+  [/EXPIRED|NOT_YET_VALID/, 'has expired or is not valid yet. Check the clock of this computer.'],
+  [/ALTNAME/, 'belongs to another host, perhaps a captive portal. Try another network.'],
+  [/CERT(_|$)|LEAF/, 'is not trusted. If your company inspects TLS, set NODE_USE_SYSTEM_CA=1 or NODE_EXTRA_CA_CERTS.'],
 ];
 
 function explainError(error: Error & { code?: string; statusCode?: number }, { endpoint, hint }: Server) {
@@ -445,11 +440,11 @@ function explainError(error: Error & { code?: string; statusCode?: number }, { e
   const temporary = /^(EAI_AGAIN|ECONNRESET|EPIPE|ETIMEDOUT|E(HOST|NET)(DOWN|UNREACH))$/;
   if (temporary.test(code)) return new TemporaryFailure(1, problem, hint);
   const advice = CERTIFICATE_ADVICE.find(([pattern]) => pattern.test(code))?.[1];
-  return new Failure(1, problem, ...(advice ? [advice, 'Your credentials were not sent.'] : [hint]));
+  return new Failure(1, problem, advice ? `Its certificate ${advice} Your credentials were not sent.` : hint);
 }
 
-/** What rejections mean. The first pattern that matches Zoom's texts or code applies. interpret() adds the URL. */
-const REJECTIONS: [words: RegExp, explanation: string][] = [
+/** What rejections mean. The first pattern that matches Zoom's texts applies. interpret() adds the URL. */
+const REJECTIONS: [RegExp, string][] = [
   [/by admin|\b4738\b/i, 'An administrator must enable the app again'],
   [/\bowner\b|\b4735\b/i, 'The owner of the app no longer exists. Assign a new owner'],
   [/disabled|\b4717\b/i, 'The app with this ZOOM_CLIENT_ID is disabled. Activate it'],

@@ -145,7 +145,7 @@ describe('the script', { concurrency: 4 }, () => {
     assert.equal(dotenv, 'LABEL:\n');
   });
 
-  for (const { mode, note = 'Other users can read .env. To prevent that, run chmod 600 .env.\n' } of [
+  for (const { mode, note = 'Others can read .env. Run chmod 600 .env.\n' } of [
     { mode: 0o640 },
     { mode: 0o604 },
     { mode: 0o400, note: '' },
@@ -218,15 +218,14 @@ describe('the script', { concurrency: 4 }, () => {
   describe('after saving', { concurrency: 4, skip: inTerminal.skip || skipWithout('git --version') }, () => {
     for (const { name, file = '.env', ignored = '', warns, isRepository = true, command, skip = false } of [
       { name: 'does not ignore .env', warns: true },
-      { name: 'does not ignore a file in another folder', file: join('a', 'b.env'), ignored: '.env', warns: true },
+      { name: 'does not ignore a file in a new folder', file: join('a', 'b.env'), ignored: '.env', warns: true },
       { name: 'ignores .env', ignored: '.env' },
-      { name: 'ignores a file in another folder', file: join('a', '.env'), ignored: 'a/*' },
+      { name: 'ignores a file in a new folder', file: join('a', '.env'), ignored: 'a/*' },
       { name: 'has no repository here', isRepository: false },
       { name: 'is not installed', command: ['env', 'PATH=none', ...S2S_WITHOUT_TSX], skip: isWindows && 'needs env' },
     ])
       it(`${warns ? 'warns' : 'does not warn'} if Git ${name}`, { skip }, async () => {
         const cwd = folder({ '.gitignore': ignored });
-        fs.mkdirSync(join(cwd, 'a'));
         if (isRepository) execFileSync('git', ['init', '--quiet'], { cwd });
         const { words } = await typeIn(cwd, { DOTENV_PATH: file }, command);
         const note = `Git does not ignore ${file}. Add it to .gitignore. If tracked, run git rm --cached ${file}. `;

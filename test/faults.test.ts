@@ -141,7 +141,7 @@ describe('the script', { concurrency: 4 }, () => {
       const { port, server, NODE_EXTRA_CA_CERTS } = await ownTrustedMockZoom(host, await options());
       const received: string[] = [];
       server.on('secureConnection', (socket: Socket) => socket.on('data', (data) => received.push(`${data}`)));
-      const message = `Cannot reach HOST (${code}).\n${advice}\nYour credentials were not sent.\n`;
+      const message = `Cannot reach HOST (${code}).\n${advice} Your credentials were not sent.\n`;
       const env = advice === untrusted ? {} : { NODE_EXTRA_CA_CERTS };
       await expectFailure({ url: `https://localhost:${port}` }, message, env);
       assert.deepEqual(received, []);

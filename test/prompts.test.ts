@@ -129,7 +129,8 @@ describe('the script', { concurrency: 4 }, () => {
     await terminal.see('\nSaved ZOOM_CLIENT_SECRET in .env.\n');
     assert.equal(await terminal.end(), 0);
     assert.equal(dotenv(cwd), DOTENV);
-    const advice = 'The environment sets ZOOM_CLIENT_ID. Fix or unset what is wrong. At each prompt,';
+    const place = `${join(cwd, '.env')} sets ZOOM_ACCOUNT_ID, ZOOM_CLIENT_SECRET.`;
+    const advice = `${place} The environment sets ZOOM_CLIENT_ID. Fix or unset what is wrong. At each prompt,`;
     assert.ok(terminal.words.includes(advice), terminal.words);
   });
 
@@ -174,7 +175,7 @@ describe('the script', { concurrency: 4 }, () => {
     const terminal = new Terminal({ env: withoutAccountId(zoom) });
     await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_CLIENT_SECRET}\r`);
     await terminal.see('Zoom rejected');
-    await terminal.seeLast(`? ZOOM_ACCOUNT_ID ${POINTER} ${'*'.repeat(32)}`);
+    await terminal.seeLast(`? ZOOM_ACCOUNT_ID ${POINTER} (${'*'.repeat(32)})`);
     assert.ok(!terminal.display.includes(PART_OF_SECRET), terminal.display);
     terminal.type(ctrl('D'));
     assert.equal(await terminal.end(), 130);
