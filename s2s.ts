@@ -18,17 +18,17 @@ const USAGE = `Get a one-hour access token for the Zoom API (Server-to-Server OA
 
 Usage: s2s [--token | --json]    (or npx tsx s2s.ts)
 
-  (no flag)        copy the token, and print it with its scopes
-  --token          print only the token
-  --json           print Zoom's response as JSON, plus expires_at
-  -h, --help       show this help
-  -v, --version    show the version
+  (no flag)      copy the token, and print it with its scopes
+  --token        print only the token
+  --json         print Zoom's response as JSON, plus expires_at
+  -h, --help     show this help
+  -v, --version  show the version
 
-Environment variables (ZOOM_* can be in .env instead):
+Environment variables (ZOOM_* also in .env):
   ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET
-  ZOOM_HOST        zoomgov.com for Zoom for Government
-  DOTENV_PATH      a file to use instead of .env
-  HTTPS_PROXY      an HTTP proxy; hosts in NO_PROXY bypass it
+  ZOOM_HOST      zoomgov.com for Zoom for Government
+  DOTENV_PATH    a file to use instead of .env
+  HTTPS_PROXY    an HTTP proxy; hosts in NO_PROXY bypass it
 
 Exit codes: 1 failure, 2 invalid flag or setting, 130 cancelled, 143 terminated
 `;
@@ -41,13 +41,13 @@ async function main() {
   const settings = await readSettings();
   const server = serverFor(settings);
   const willCopy = !flags.token && !flags.json && hasClipboard();
-  // Load clipboardy while Zoom responds: otherwise, it would add 150 ms to a run of 500.
+  // Load clipboardy while Zoom responds, which saves 150 ms of 500.
   if (willCopy) server.onSent = () => void import('clipboardy').catch(() => {});
   const response = await getToken(settings, server);
 
   if (flags.token) await print(`${response.access_token}\n`);
   else if (flags.json) await print(toJson(response));
-  else await present(response, server, willCopy && (await copy(response.access_token)));
+  else await present(response, settings, server, willCopy && (await copy(response.access_token)));
 }
 
 /** An expected error, and what to do about it. */
@@ -82,10 +82,9 @@ type Name = (typeof NAMES)[number];
 /** An empty string stands for a missing credential. */
 type Credentials = Record<Name, string>;
 
-/** What the environment and `file` set. `fromEnv` names the credentials in the environment. */
 type Settings = { credentials: Credentials; fromEnv: Name[]; host: string; isHostFromEnv: boolean; file: string };
 
-/** How to request a token. `hint` says what to check if that fails. send() calls onSent() after sending. */
+/** How to request a token. `hint` says what to check if that fails. */
 type Server = { endpoint: URL; agent?: https.Agent; hint: string; marketplace: string; onSent?: () => void };
 
 type TokenResponse = Record<string, unknown> & { access_token: string };
@@ -169,7 +168,8 @@ function serverFor({ host, isHostFromEnv, file }: Settings): Server {
   const isLocal = ['http:', 'https:'].includes(protocol) && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
   // Don't let the dotenv file of a cloned repository redirect the request.
   if (!isZoom && !(isLocal && isHostFromEnv)) {
-    const problem = `ZOOM_HOST in ${isHostFromEnv ? 'the environment' : file} is "${host}", which is not allowed.`;
+    // Don't repeat the host, which may hold a secret if a quote is missing.
+    const problem = `ZOOM_HOST in ${isHostFromEnv ? 'the environment' : file} is not allowed.`;
     throw new Failure(2, problem, 'Set it to zoom.us or zoomgov.com, or unset it.');
   }
   const marketplace = `https://marketplace.${hostname.endsWith('zoomgov.com') ? 'zoomgov.com' : 'zoom.us'}/`;
@@ -219,25 +219,27 @@ async function promptForMissing({ credentials, file }: Settings, { marketplace }
   const problem = `Not set in the environment or in ${resolve(file)}: ${missing.join(', ')}.`;
   const remedy = 's2s prompts only if stdin and stderr are terminals, and neither CI nor TERM=dumb is set.';
   if (!canPrompt()) throw new Failure(2, problem, remedy);
+  if (!fs.existsSync(dirname(file))) throw new Failure(2, problem, `Create the folder of ${file}, or fix DOTENV_PATH.`);
   const page = `${marketplace} under Developer (or Manage) > Created apps > your app > App Credentials`;
-  const saving = isProduction() ? '' : ` s2s saves what you type in ${file}.`;
   const hint = missing.length > 1 ? ['You can paste them all at once, in this order, one per line.'] : [];
-  return promptFor(missing, credentials, [problem, `See ${page}.${saving}`, ...hint]);
+  return promptFor(missing, credentials, [problem, `See ${page}. ${savingNote(file)}`, ...hint]);
 }
 
 /** Prompts for all credentials that the environment does not set. Does not repeat advice that was `shown`. */
-async function promptAgain(rejection: Rejection, current: Credentials, settings: Settings, shown: string[]) {
-  const { credentials, fromEnv, file } = settings;
+async function promptAgain(rejection: Rejection, current: Credentials, { fromEnv, file }: Settings, shown: string[]) {
   const names = NAMES.filter((name) => !fromEnv.includes(name));
-  const saved = names.filter((name) => credentials[name]);
-  if (saved.length) rejection.advice.push(`${resolve(file)} sets ${saved.join(', ')}.`);
   if (fromEnv.length) rejection.advice.push(`The environment sets ${fromEnv.join(', ')}. Fix or unset what is wrong.`);
   if (!names.length || !canPrompt()) throw rejection;
-  rejection.advice.push('At each prompt, press Enter to keep the value, or type another.');
+  rejection.advice.push('At each prompt, press Enter to keep the value, or type another.', savingNote(resolve(file)));
   const newAdvice = rejection.advice.filter((line) => !shown.includes(line));
   shown.push(...newAdvice);
   return promptFor(names, current, [rejection.message, ...newAdvice]);
 }
+
+const savingNote = (file: string) =>
+  isProduction()
+    ? 'NODE_ENV is "production", so nothing is saved. Set the values in the environment instead.'
+    : `s2s saves what you type in ${file}.`;
 
 const canPrompt = () =>
   process.stdin.isTTY && stderr.isTTY && ['', 'false'].includes(env['CI'] ?? '') && env['TERM'] !== 'dumb';
@@ -246,7 +248,6 @@ const canPrompt = () =>
 async function promptFor(names: Name[], current: Credentials, lines: string[]) {
   process.stdin.setRawMode(true); // First, so that a secret pasted early is not echoed.
   say(...lines);
-  if (isProduction()) say('NODE_ENV is "production", so nothing is saved. Set the values in the environment instead.');
   if (env['NO_COLOR']) env['NODE_DISABLE_COLORS'] = '1'; // prompts does not know NO_COLOR.
   const { default: prompts } = await import('prompts');
   const stdin = new PassThrough(); // On process.stdin, prompts would end raw mode after each answer.
@@ -322,11 +323,9 @@ function save(credentials: Credentials, { credentials: previous, file }: Setting
   if (status === 1) say(`Git does not ignore ${file}. Add it to .gitignore. If tracked, run git rm --cached ${file}.`);
 }
 
-/** In production, s2s.js saves nothing, either. */
 const isProduction = () => env['NODE_ENV']?.trim().toLowerCase() === 'production';
 
 function updateFile(file: string, names: Name[], credentials: Credentials) {
-  fs.mkdirSync(dirname(file), { recursive: true });
   const old = fs.statSync(file, { throwIfNoEntry: false });
   if (old && !old.isFile()) throw new Error('it is not a regular file');
   const before = old ? fs.readFileSync(file, 'latin1') : ''; // Latin-1 keeps every byte.
@@ -436,7 +435,7 @@ function explainError(error: Error & { code?: string; statusCode?: number }, { e
   if (!code) return error; // Without a code, it is a bug: show its stack.
   const problem = `Cannot reach ${endpoint.host} (${code}${statusCode ? `, status ${statusCode}` : ''}).`;
   if (statusCode === 407) return new Failure(1, problem, 'The proxy requires a user name and password.', hint);
-  // Like `curl --retry`, don't retry after a refused connection.
+  // Like curl, don't retry after a refused connection.
   const temporary = /^(EAI_AGAIN|ECONNRESET|EPIPE|ETIMEDOUT|E(HOST|NET)(DOWN|UNREACH))$/;
   if (temporary.test(code)) return new TemporaryFailure(1, problem, hint);
   const advice = CERTIFICATE_ADVICE.find(([pattern]) => pattern.test(code))?.[1];
@@ -472,8 +471,7 @@ function interpret(response: http.IncomingMessage, body: string, server: Server,
     const seconds = /^[1-9]\d{0,8}$/.test(after) ? Number(after) : undefined;
     const wait = seconds ? quantity(Math.ceil(seconds / 60), 'minute') : 'a few minutes';
     const failure = new TemporaryFailure(1, problem, ...details, `Try again in ${wait}.`);
-    failure.retryAfter = seconds;
-    throw failure;
+    throw Object.assign(failure, { retryAfter: seconds });
   }
   if (status >= 400 && texts.length) {
     const unknown = 'Zoom does not say which value is wrong. Compare all three with App Credentials';
@@ -484,7 +482,7 @@ function interpret(response: http.IncomingMessage, body: string, server: Server,
   throw new Failure(1, problem, ...details, `${cause} Open ${endpoint.origin}/ in a browser, or try another network.`);
 }
 
-/** Parses JSON. Returns an object in any case. */
+/** Returns an object in any case. */
 function parseJson(text: string): Record<string, unknown> {
   try {
     return Object(JSON.parse(text));
@@ -512,15 +510,18 @@ function expiryOf({ expires_in }: TokenResponse) {
 }
 
 /** Prints the token and its scopes, line for line like s2s.js, then copies the token elsewhere and says how. */
-async function present(response: TokenResponse, { marketplace }: Server, isCopied: boolean) {
+async function present(response: TokenResponse, settings: Settings, { marketplace }: Server, isCopied: boolean) {
   const { access_token: token, scope } = response;
   const words = [scope].flat().join(' '); // It may be a list or missing.
   const scopes = words.match(/[^\s\p{C}]+/gu) ?? [];
   const heading = `Zoom Server-to-Server Oauth token${isCopied ? ' copied to clipboard' : ''}:`;
   await print(['', heading, '-'.repeat(54), token, '', 'Scopes:', '-------', ...scopes, ''].join('\n'));
 
-  if (stdout.isTTY && stderr.isTTY) stderr.write('\n'); // Separate the notes from the scopes.
+  if (stdout.isTTY && stderr.isTTY) stderr.write('\n');
   if (!scopes.length) say(`Zoom listed no scopes. Add some to the app at ${marketplace}, and run s2s again.`);
+  const place = settings.fromEnv.includes('ZOOM_ACCOUNT_ID') ? 'the environment' : settings.file;
+  const other = [settings.file, '.env'].find((path) => resolve(path) !== resolve(place) && fs.existsSync(path));
+  if (other) say(`The account is from ${place}, not from ${other}.`);
   const how = copyElsewhere(token, isCopied);
   const expiry = expiryOf(response);
   if (!expiry) return say(how);

@@ -89,7 +89,6 @@ describe('the script', { concurrency: 4 }, () => {
 
   const skipOnWindows = isWindows && 'Windows allows no control characters in names';
   for (const { name, folderName = '.', env = {}, shown, skip = false } of [
-    { name: 'ZOOM_HOST', env: { ZOOM_HOST: 'zoom\u001b[2J.us' }, shown: ' is "zoom [2J.us", which is not ' },
     { name: 'DOTENV_PATH', env: { DOTENV_PATH: '\u001b]0;x\u0007.env' }, shown: ' ]0;x .env: ' },
     { name: 'the name of the folder', folderName: 'a\u001b[31m\nb', shown: 'a [31m b/.env: ', skip: skipOnWindows },
   ])
@@ -114,12 +113,6 @@ describe('the script', { concurrency: 4 }, () => {
     await expectFailure(server, `Cannot reach HOST (HPE_INVALID_CONSTANT).\nCheck ZOOM_HOST (ORIGIN).\n`);
     const overTls = await run({ env: withCredentials({ url: `https://${server.host}` }) });
     expectRun(overTls, { code: 1, stderr: /^Cannot reach [\d.:]+ \(E[A-Z_]+\)\.\nCheck ZOOM_HOST \(https:.+\)\.\n$/ });
-  });
-
-  it('trusts a certificate in NODE_EXTRA_CA_CERTS', async () => {
-    const { port, NODE_EXTRA_CA_CERTS } = await ownTrustedMockZoom('localhost');
-    const env = withCredentials({ url: `https://localhost:${port}` }, { NODE_EXTRA_CA_CERTS });
-    expectRun(await run({ env }), { code: 0 });
   });
 
   const days = (number: number) => new Date(Date.now() + number * 86_400_000);

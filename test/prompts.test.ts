@@ -17,6 +17,8 @@ const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET } = ACCOUNT;
 const ALL = 'ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET';
 const PAGE = 'https://marketplace.zoom.us/ under Developer (or Manage) > Created apps > your app > App Credentials';
 const NO_PROMPT = 's2s prompts only if stdin and stderr are terminals, and neither CI nor TERM=dumb is set.';
+const NO_FOLDER = 'Create the folder of no/.env, or fix DOTENV_PATH.';
+const KEEP = 'At each prompt, press Enter to keep the value, or type another.';
 const PART_OF_SECRET = ZOOM_CLIENT_SECRET.slice(0, 9);
 const withCtrlC = await inTerminalWithCtrlC();
 
@@ -30,12 +32,12 @@ describe('the script', { concurrency: 4 }, () => {
 
   for (const cols of [80, 60])
     it(`says what is missing and where to find it, in ${cols} columns`, inUnixTerminal, async () => {
-      const terminal = new Terminal({ env: { ...host(), DOTENV_PATH: '/nowhere/.env' }, cols });
+      const terminal = new Terminal({ env: { ...host(), DOTENV_PATH: '/.env' }, cols });
       await terminal.answer('ZOOM_ACCOUNT_ID', ctrl('D'));
       assert.equal(await terminal.end(), 130);
-      const hint =
-        's2s saves what you type in /nowhere/.env. You can paste them all at once, in this order, one per line. ? ZOOM_ACCOUNT_ID ›';
-      assert.ok(terminal.words.startsWith(`${notSet('/nowhere/.env', ALL)} See ${PAGE}. ${hint}`), terminal.screen);
+      const hint = 'You can paste them all at once, in this order, one per line. ? ZOOM_ACCOUNT_ID ›';
+      const text = `${notSet('/.env', ALL)} See ${PAGE}. s2s saves what you type in /.env. ${hint}`;
+      assert.ok(terminal.words.startsWith(text), terminal.screen);
       const rows = terminal.screen.split('\n?')[0]!.split('\n');
       assert.ok(rows.length === (cols === 80 ? 5 : 6) && rows.every((row) => row.length <= cols), terminal.screen);
     });
@@ -64,16 +66,18 @@ describe('the script', { concurrency: 4 }, () => {
     expectRun(await run({ env: host(), cwd }), { code: 2, stdout: '', stderr: `${missing}\n${NO_PROMPT}\n` });
   });
 
-  for (const { name, env, skip, command = S2S_WITHOUT_TSX } of [
-    { name: 'stderr is not a terminal', env: {}, skip: inTerminal.skip, command: redirecting(2, 'err') },
+  for (const { name, env = {}, skip, command = S2S_WITHOUT_TSX, DOTENV_PATH = '.env', advice = NO_PROMPT } of [
+    { name: 'stderr is not a terminal', skip: inTerminal.skip, command: redirecting(2, 'err') },
+    { name: 'the folder of the file is missing', skip: inTerminal.skip, DOTENV_PATH: 'no/.env', advice: NO_FOLDER },
     { name: 'CI is set', env: { CI: '1' }, skip: inTerminal.skip },
     { name: 'TERM is "dumb"', env: { TERM: 'dumb' }, skip: inUnixTerminal.skip },
   ])
     it(`says what is missing instead of prompting if ${name}`, { skip }, async () => {
       const cwd = folder({ err: '' });
-      const { raw, words } = await session({ command, env: { ...host(), ...env }, cwd, answers: {}, code: 2 });
+      const variables = { ...host(), DOTENV_PATH, ...env };
+      const { raw, words } = await session({ command, env: variables, cwd, answers: {}, code: 2 });
       const shown = words.trimStart() + readFileSync(join(cwd, 'err'), 'utf8').replaceAll('\n', ' ');
-      assert.equal(shown, `${notSet(join(cwd, '.env'), ALL)} ${NO_PROMPT} `);
+      assert.equal(shown, `${notSet(join(cwd, DOTENV_PATH), ALL)} ${advice} `);
       assert.ok(isWindows || !raw.includes('\x1b'), raw);
     });
 
@@ -117,8 +121,7 @@ describe('the script', { concurrency: 4 }, () => {
     assert.equal(await terminal.end(), 0, terminal.screen);
     assert.equal(dotenv(cwd), DOTENV);
     const [, first = '', second = ''] = terminal.words.split('Zoom rejected the request: ');
-    const keep = 'At each prompt, press Enter to keep the value, or type another.';
-    assert.match(first, new RegExp(`\\(400\\)\\. Tracking ID .* at \\S+ ${keep} (\\S )+ZOOM_ACCOUNT_ID`));
+    assert.match(first, new RegExp(`^[^.]* \\(400\\)\\. Tracking ID .* ${KEEP} s2s saves .* (\\S )+ZOOM_ACCOUNT_ID`));
     assert.match(second, /^[^.?]* \(400\)\. (\S )+ZOOM_ACCOUNT_ID/);
   });
 
@@ -129,9 +132,8 @@ describe('the script', { concurrency: 4 }, () => {
     await terminal.see('\nSaved ZOOM_CLIENT_SECRET in .env.\n');
     assert.equal(await terminal.end(), 0);
     assert.equal(dotenv(cwd), DOTENV);
-    const place = `${join(cwd, '.env')} sets ZOOM_ACCOUNT_ID, ZOOM_CLIENT_SECRET.`;
-    const advice = `${place} The environment sets ZOOM_CLIENT_ID. Fix or unset what is wrong. At each prompt,`;
-    assert.ok(terminal.words.includes(advice), terminal.words);
+    const advice = `The environment sets ZOOM_CLIENT_ID. Fix or unset what is wrong. ${KEEP}`;
+    assert.ok(terminal.words.includes(`${advice} s2s saves what you type in ${join(cwd, '.env')}.`), terminal.words);
   });
 
   it('tries again with the same values if the answer is Enter at each prompt', inTerminal, async () => {

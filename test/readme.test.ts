@@ -20,7 +20,7 @@ const paragraphs = [...readme.matchAll(/^```sh\n(.*?)\n```$/gms)].flatMap(([, bl
 /** Replaces commands that need the npm registry, Zoom's API, a remote machine, or a password manager. */
 const FAKES = `
   npm() { case "$*" in install | 'ci --omit=dev') ;; link) command npm link ;; *) false ;; esac; }
-  curl() { test "$1 $3" = "-H https://api.zoom.us/v2/users" && echo "$2"; }
+  curl() { test "$1 $3" = "--oauth2-bearer https://api.zoom.us/v2/users" && echo "$2"; }
   ssh() { test "$1 $2" = "-t server" && cd && sh -c "$3"; }
   op() { test "$1 $2 $3" = "run --env-file=.env --" && shift 3 && "$@"; }
 `;
