@@ -71,12 +71,11 @@ const interrupted = new Promise<never>((_, reject) => {
 /** Zoom rejected the request. getToken() prompts again. */
 class Rejection extends Failure {}
 
-/** Another attempt may succeed. */
 class TemporaryFailure extends Failure {
   retryAfter: number | undefined; // Seconds
 }
 
-/** The credentials' names, in the order of the prompts. */
+/** In the order of the prompts. */
 const NAMES = ['ZOOM_ACCOUNT_ID', 'ZOOM_CLIENT_ID', 'ZOOM_CLIENT_SECRET'] as const;
 type Name = (typeof NAMES)[number];
 /** An empty string stands for a missing credential. */
@@ -225,11 +224,12 @@ async function promptForMissing({ credentials, file }: Settings, { marketplace }
   return promptFor(missing, credentials, [problem, `See ${page}. ${savingNote(file)}`, ...hint]);
 }
 
-/** Prompts for all credentials that the environment does not set. Does not repeat advice that was `shown`. */
+/** Prompts for what the environment does not set. Does not repeat advice that was `shown`. */
 async function promptAgain(rejection: Rejection, current: Credentials, { fromEnv, file }: Settings, shown: string[]) {
   const names = NAMES.filter((name) => !fromEnv.includes(name));
   if (fromEnv.length) rejection.advice.push(`The environment sets ${fromEnv.join(', ')}. Fix or unset what is wrong.`);
-  if (!names.length || !canPrompt()) throw rejection;
+  // Don't prompt again and again if the environment may set what is wrong.
+  if (!names.length || !canPrompt() || (fromEnv.length && shown.length)) throw rejection;
   rejection.advice.push('At each prompt, press Enter to keep the value, or type another.', savingNote(resolve(file)));
   const newAdvice = rejection.advice.filter((line) => !shown.includes(line));
   shown.push(...newAdvice);
@@ -482,7 +482,6 @@ function interpret(response: http.IncomingMessage, body: string, server: Server,
   throw new Failure(1, problem, ...details, `${cause} Open ${endpoint.origin}/ in a browser, or try another network.`);
 }
 
-/** Returns an object in any case. */
 function parseJson(text: string): Record<string, unknown> {
   try {
     return Object(JSON.parse(text));

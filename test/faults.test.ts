@@ -119,10 +119,9 @@ describe('the script', { concurrency: 4 }, () => {
   const expired = () => ({ notBeforeDate: days(-9), notAfterDate: days(-2) });
   const early = () => ({ notBeforeDate: days(2), notAfterDate: days(9) });
   const signed = async () => ({ ca: await createCertificate('ca.company.example') });
-  const wrongTime = 'Its certificate has expired or is not valid yet. Check the clock of this computer.';
-  const wrongHost = 'Its certificate belongs to another host, perhaps a captive portal. Try another network.';
-  const untrusted =
-    'Its certificate is not trusted. If your company inspects TLS, set NODE_USE_SYSTEM_CA=1 or NODE_EXTRA_CA_CERTS.';
+  const wrongTime = 'has expired or is not valid yet. Check the clock of this computer.';
+  const wrongHost = 'belongs to another host, perhaps a captive portal. Try another network.';
+  const untrusted = 'is not trusted. If your company inspects TLS, set NODE_USE_SYSTEM_CA=1 or NODE_EXTRA_CA_CERTS.';
   for (const { code, advice, host = 'localhost', options = () => ({}) } of [
     { code: 'CERT_HAS_EXPIRED', advice: wrongTime, options: expired },
     { code: 'CERT_NOT_YET_VALID', advice: wrongTime, options: early },
@@ -134,7 +133,7 @@ describe('the script', { concurrency: 4 }, () => {
       const { port, server, NODE_EXTRA_CA_CERTS } = await ownTrustedMockZoom(host, await options());
       const received: string[] = [];
       server.on('secureConnection', (socket: Socket) => socket.on('data', (data) => received.push(`${data}`)));
-      const message = `Cannot reach HOST (${code}).\n${advice} Your credentials were not sent.\n`;
+      const message = `Cannot reach HOST (${code}).\nIts certificate ${advice} Your credentials were not sent.\n`;
       const env = advice === untrusted ? {} : { NODE_EXTRA_CA_CERTS };
       await expectFailure({ url: `https://localhost:${port}` }, message, env);
       assert.deepEqual(received, []);

@@ -125,16 +125,18 @@ describe('the script', { concurrency: 4 }, () => {
     assert.match(second, /^[^.?]* \(400\)\. (\S )+ZOOM_ACCOUNT_ID/);
   });
 
-  it('does not prompt for what the environment sets, and says so after a rejection', inTerminal, async () => {
-    const cwd = folder({ '.env': DOTENV.replace(ZOOM_CLIENT_SECRET, 'wrong') });
-    const terminal = new Terminal({ env: { ...host(), ZOOM_CLIENT_ID }, cwd });
-    await terminal.answer('ZOOM_ACCOUNT_ID', `\r${ZOOM_CLIENT_SECRET}\r`);
-    await terminal.see('\nSaved ZOOM_CLIENT_SECRET in .env.\n');
-    assert.equal(await terminal.end(), 0);
-    assert.equal(dotenv(cwd), DOTENV);
-    const advice = `The environment sets ZOOM_CLIENT_ID. Fix or unset what is wrong. ${KEEP}`;
-    assert.ok(terminal.words.includes(`${advice} s2s saves what you type in ${join(cwd, '.env')}.`), terminal.words);
-  });
+  for (const id of [ZOOM_CLIENT_ID, 'stale'])
+    it(`prompts once after a rejection, and not for what the environment sets: ${id}`, inTerminal, async () => {
+      const cwd = folder({ '.env': DOTENV.replace(ZOOM_CLIENT_SECRET, 'wrong') });
+      const terminal = new Terminal({ env: { ...host(), ZOOM_CLIENT_ID: id }, cwd });
+      await terminal.answer('ZOOM_ACCOUNT_ID', `\r${ZOOM_CLIENT_SECRET}\r`);
+      assert.equal(await terminal.end(), id === 'stale' ? 1 : 0, terminal.screen);
+      assert.equal(dotenv(cwd) === DOTENV, id !== 'stale');
+      const { words } = terminal;
+      const advice = 'The environment sets ZOOM_CLIENT_ID. Fix or unset what is wrong. ';
+      assert.ok(words.includes(`${advice}${KEEP} s2s saves what you type in ${join(cwd, '.env')}.`), words);
+      assert.equal(words.endsWith(advice), id === 'stale', words);
+    });
 
   it('tries again with the same values if the answer is Enter at each prompt', inTerminal, async () => {
     const reject = respondWith(400, { reason: 'The app is disabled' });
