@@ -519,7 +519,7 @@ async function present(response: TokenResponse, settings: Settings, { marketplac
   if (stdout.isTTY && stderr.isTTY) stderr.write('\n');
   if (!scopes.length) say(`Zoom listed no scopes. Add some to the app at ${marketplace}, and run s2s again.`);
   const place = settings.fromEnv.includes('ZOOM_ACCOUNT_ID') ? 'the environment' : settings.file;
-  const other = [settings.file, '.env'].find((path) => resolve(path) !== resolve(place) && fs.existsSync(path));
+  const other = [settings.file, '.env'].find((path) => fs.existsSync(path) && resolve(path) !== resolve(place));
   if (other) say(`The account is from ${place}, not from ${other}.`);
   const how = copyElsewhere(token, isCopied);
   const expiry = expiryOf(response);
