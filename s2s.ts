@@ -47,7 +47,7 @@ async function main() {
 
   if (flags.token) await print(`${response.access_token}\n`);
   else if (flags.json) await print(toJson(response));
-  else await present(response, settings, server, willCopy && (await copy(response.access_token)));
+  else await present(response, server, willCopy && (await copy(response.access_token)));
 }
 
 /** An expected error, and what to do about it. */
@@ -71,6 +71,7 @@ const interrupted = new Promise<never>((_, reject) => {
 /** Zoom rejected the request. getToken() prompts again. */
 class Rejection extends Failure {}
 
+/** Another attempt may succeed. */
 class TemporaryFailure extends Failure {
   retryAfter: number | undefined; // Seconds
 }
@@ -218,9 +219,10 @@ async function promptForMissing({ credentials, file }: Settings, { marketplace }
   const problem = `Not set in the environment or in ${resolve(file)}: ${missing.join(', ')}.`;
   const remedy = 's2s prompts only if stdin and stderr are terminals, and neither CI nor TERM=dumb is set.';
   if (!canPrompt()) throw new Failure(2, problem, remedy);
-  if (!fs.existsSync(dirname(file))) throw new Failure(2, problem, `Create the folder of ${file}, or fix DOTENV_PATH.`);
+  if (!fs.existsSync(dirname(file)))
+    throw new Failure(2, problem, `Create ${dirname(resolve(file))}, or fix DOTENV_PATH.`);
   const page = `${marketplace} under Developer (or Manage) > Created apps > your app > App Credentials`;
-  const hint = missing.length > 1 ? ['You can paste them all at once, in this order, one per line.'] : [];
+  const hint = missing.length === 3 ? ['You can paste them all at once, in this order, one per line.'] : [];
   return promptFor(missing, credentials, [problem, `See ${page}. ${savingNote(file)}`, ...hint]);
 }
 
@@ -273,10 +275,13 @@ function questionFor(name: Name, initial: string) {
     return flaw ? `This ${flaw}. Ctrl-U clears it.` : format(text) !== '' || 'Enter a value.';
   };
   const mayBeId = (value: string) => name !== 'ZOOM_CLIENT_SECRET' && value.length <= 22 && !findFlaw(value);
-  const mask = (text: string) => (mayBeId(format(text)) ? text : '*'.repeat(text.length));
+  const mask = (text: string, isMasked: boolean) => (isMasked ? '*'.repeat(text.length) : text);
+  let isMasked = false;
   function onRender(this: TextPrompt, { gray }: { gray: (text: string) => string }) {
     if (this.firstRender) changeKeys(this);
-    this.rendered = this.placeholder ? gray(`(${mask(initial)})`) : mask(this.value);
+    // Stay masked until the value is cleared: Backspace must not reveal the start of a secret.
+    isMasked = this.value !== '' && (isMasked || !mayBeId(format(this.value)));
+    this.rendered = this.placeholder ? gray(`(${mask(initial, !mayBeId(initial))})`) : mask(this.value, isMasked);
     // prompts shows a message while `error` is set, but the next key resets only `red`.
     this.error = this.red;
     // At Ctrl-A and Ctrl-E, prompts moves only `cursor`.
@@ -509,18 +514,15 @@ function expiryOf({ expires_in }: TokenResponse) {
 }
 
 /** Prints the token and its scopes, line for line like s2s.js, then copies the token elsewhere and says how. */
-async function present(response: TokenResponse, settings: Settings, { marketplace }: Server, isCopied: boolean) {
+async function present(response: TokenResponse, { marketplace }: Server, isCopied: boolean) {
   const { access_token: token, scope } = response;
   const words = [scope].flat().join(' '); // It may be a list or missing.
   const scopes = words.match(/[^\s\p{C}]+/gu) ?? [];
   const heading = `Zoom Server-to-Server Oauth token${isCopied ? ' copied to clipboard' : ''}:`;
   await print(['', heading, '-'.repeat(54), token, '', 'Scopes:', '-------', ...scopes, ''].join('\n'));
 
-  if (stdout.isTTY && stderr.isTTY) stderr.write('\n');
+  if (stdout.isTTY && stderr.isTTY) stderr.write('\n'); // Separate the notes from the scopes.
   if (!scopes.length) say(`Zoom listed no scopes. Add some to the app at ${marketplace}, and run s2s again.`);
-  const place = settings.fromEnv.includes('ZOOM_ACCOUNT_ID') ? 'the environment' : settings.file;
-  const other = [settings.file, '.env'].find((path) => fs.existsSync(path) && resolve(path) !== resolve(place));
-  if (other) say(`The account is from ${place}, not from ${other}.`);
   const how = copyElsewhere(token, isCopied);
   const expiry = expiryOf(response);
   if (!expiry) return say(how);

@@ -61,17 +61,6 @@ describe('the script', { concurrency: 4 }, () => {
     assert.equal(headers['content-type'], 'application/x-www-form-urlencoded');
   });
 
-  it('says where the account is from if another file could be meant', async () => {
-    const cwd = folder({ '.env': DOTENV });
-    const DOTENV_PATH = join(folder({ '.env': DOTENV }), '.env');
-    const note = async (env: Env) => (await run({ env: { ...host(), ...env }, cwd })).stderr.split('\nNo ')[0];
-    const text = (place: string, other: string) => `The account is from ${place}, not from ${other}.`;
-    assert.equal(await note(ACCOUNT), text('the environment', '.env'));
-    assert.equal(await note({ ...ACCOUNT, DOTENV_PATH }), text('the environment', DOTENV_PATH));
-    assert.equal(await note({ DOTENV_PATH }), text(DOTENV_PATH, '.env'));
-    assert.match((await note({ DOTENV_PATH: './.env' }))!, /^No clipboard/);
-  });
-
   it('saves what was typed once Zoom accepts it, and says so before it prints the token', inTerminal, async () => {
     const cwd = folder();
     let filesOnRequest: string[] = ['no request'];

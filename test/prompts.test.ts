@@ -17,7 +17,6 @@ const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET } = ACCOUNT;
 const ALL = 'ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET';
 const PAGE = 'https://marketplace.zoom.us/ under Developer (or Manage) > Created apps > your app > App Credentials';
 const NO_PROMPT = 's2s prompts only if stdin and stderr are terminals, and neither CI nor TERM=dumb is set.';
-const NO_FOLDER = 'Create the folder of no/.env, or fix DOTENV_PATH.';
 const KEEP = 'At each prompt, press Enter to keep the value, or type another.';
 const PART_OF_SECRET = ZOOM_CLIENT_SECRET.slice(0, 9);
 const withCtrlC = await inTerminalWithCtrlC();
@@ -66,9 +65,9 @@ describe('the script', { concurrency: 4 }, () => {
     expectRun(await run({ env: host(), cwd }), { code: 2, stdout: '', stderr: `${missing}\n${NO_PROMPT}\n` });
   });
 
-  for (const { name, env = {}, skip, command = S2S_WITHOUT_TSX, DOTENV_PATH = '.env', advice = NO_PROMPT } of [
+  for (const { name, env = {}, skip, command = S2S_WITHOUT_TSX, DOTENV_PATH = '.env' } of [
     { name: 'stderr is not a terminal', skip: inTerminal.skip, command: redirecting(2, 'err') },
-    { name: 'the folder of the file is missing', skip: inTerminal.skip, DOTENV_PATH: 'no/.env', advice: NO_FOLDER },
+    { name: 'the folder of the file is missing', skip: inTerminal.skip, DOTENV_PATH: 'no/.env' },
     { name: 'CI is set', env: { CI: '1' }, skip: inTerminal.skip },
     { name: 'TERM is "dumb"', env: { TERM: 'dumb' }, skip: inUnixTerminal.skip },
   ])
@@ -77,6 +76,7 @@ describe('the script', { concurrency: 4 }, () => {
       const variables = { ...host(), DOTENV_PATH, ...env };
       const { raw, words } = await session({ command, env: variables, cwd, answers: {}, code: 2 });
       const shown = words.trimStart() + readFileSync(join(cwd, 'err'), 'utf8').replaceAll('\n', ' ');
+      const advice = DOTENV_PATH === '.env' ? NO_PROMPT : `Create ${join(cwd, 'no')}, or fix DOTENV_PATH.`;
       assert.equal(shown, `${notSet(join(cwd, DOTENV_PATH), ALL)} ${advice} `);
       assert.ok(isWindows || !raw.includes('\x1b'), raw);
     });
@@ -185,9 +185,19 @@ describe('the script', { concurrency: 4 }, () => {
     assert.equal(await terminal.end(), 130);
   });
 
+  it('masks a value until it is cleared', inTerminal, async () => {
+    const terminal = new Terminal({ env: withoutAccountId(zoom) });
+    await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_CLIENT_SECRET}${'\x7f'.repeat(12)}`);
+    await terminal.seeLast(`? ZOOM_ACCOUNT_ID ${POINTER} ${'*'.repeat(20)}`);
+    terminal.type(`${ctrl('U')}ab`);
+    await terminal.seeLast(`? ZOOM_ACCOUNT_ID ${POINTER} ab`);
+    terminal.type(ctrl('D'));
+    assert.equal(await terminal.end(), 130);
+  });
+
   for (const { text, complaint, key, shown } of [
     { text: '', complaint: 'Enter a value.', key: 'x', shown: ' x' },
-    { text: 'a:', complaint: 'This contains ":"', key: '\x7f', shown: ' a' },
+    { text: 'a:', complaint: 'This contains ":"', key: '\x7f', shown: ' *' },
     { text: 'a:', complaint: 'This contains ":"', key: ctrl('U'), shown: '' },
   ])
     it(`removes "${complaint}" at the next key: ${JSON.stringify(key)}`, inTerminal, async () => {
