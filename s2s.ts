@@ -145,7 +145,7 @@ const MAX_LENGTH = 200;
  */
 function cleanValue(name: Name, text = '') {
   if (text.length > MAX_LENGTH) return text; // findFlaw() refuses it.
-  const words = name.replace('ZOOM_', '').replace('_', '[ _-]?'); // Such as CLIENT[ _-]?ID.
+  const words = name.replace('ZOOM_', '').replace('_', '[ _-]?');
   const label = new RegExp(`^[^=:]*${words}["']?\\s*[=:]`, 'i');
   return text.replace(label, '').replace(/^[\s\p{Cf}"'`“]+|[\s\p{Cf}"'`”,;]+$/gu, '');
 }
@@ -219,8 +219,7 @@ async function promptForMissing({ credentials, file }: Settings, { marketplace }
   const problem = `Not set in the environment or in ${resolve(file)}: ${missing.join(', ')}.`;
   const remedy = 's2s prompts only if stdin and stderr are terminals, and neither CI nor TERM=dumb is set.';
   if (!canPrompt()) throw new Failure(2, problem, remedy);
-  if (!fs.existsSync(dirname(file)))
-    throw new Failure(2, problem, `Create ${dirname(resolve(file))}, or fix DOTENV_PATH.`);
+  if (!fs.existsSync(dirname(file))) throw new Failure(2, problem, `Create ${resolve(file, '..')} or fix DOTENV_PATH.`);
   const page = `${marketplace} under Developer (or Manage) > Created apps > your app > App Credentials`;
   const hint = missing.length === 3 ? ['You can paste them all at once, in this order, one per line.'] : [];
   return promptFor(missing, credentials, [problem, `See ${page}. ${savingNote(file)}`, ...hint]);
@@ -229,7 +228,8 @@ async function promptForMissing({ credentials, file }: Settings, { marketplace }
 /** Prompts for what the environment does not set. Does not repeat advice that was `shown`. */
 async function promptAgain(rejection: Rejection, current: Credentials, { fromEnv, file }: Settings, shown: string[]) {
   const names = NAMES.filter((name) => !fromEnv.includes(name));
-  if (fromEnv.length) rejection.advice.push(`The environment sets ${fromEnv.join(', ')}. Fix or unset what is wrong.`);
+  const advice = `The environment sets ${fromEnv.join(', ')}, so s2s does not prompt for that. Fix or unset what is wrong.`;
+  if (fromEnv.length) rejection.advice.push(advice);
   // Don't prompt again and again if the environment may set what is wrong.
   if (!names.length || !canPrompt() || (fromEnv.length && shown.length)) throw rejection;
   rejection.advice.push('At each prompt, press Enter to keep the value, or type another.', savingNote(resolve(file)));
@@ -279,7 +279,7 @@ function questionFor(name: Name, initial: string) {
   let isMasked = false;
   function onRender(this: TextPrompt, { gray }: { gray: (text: string) => string }) {
     if (this.firstRender) changeKeys(this);
-    // Stay masked until the value is cleared: Backspace must not reveal the start of a secret.
+    // Stay masked until the value is cleared: Backspace must not reveal a secret.
     isMasked = this.value !== '' && (isMasked || !mayBeId(format(this.value)));
     this.rendered = this.placeholder ? gray(`(${mask(initial, !mayBeId(initial))})`) : mask(this.value, isMasked);
     // prompts shows a message while `error` is set, but the next key resets only `red`.
@@ -447,7 +447,7 @@ function explainError(error: Error & { code?: string; statusCode?: number }, { e
   return new Failure(1, problem, advice ? `Its certificate ${advice} Your credentials were not sent.` : hint);
 }
 
-/** What rejections mean. The first pattern that matches Zoom's texts applies. interpret() adds the URL. */
+/** What rejections mean. The first pattern that matches Zoom's texts applies. */
 const REJECTIONS: [RegExp, string][] = [
   [/by admin|\b4738\b/i, 'An administrator must enable the app again'],
   [/\bowner\b|\b4735\b/i, 'The owner of the app no longer exists. Assign a new owner'],
@@ -537,13 +537,13 @@ function hasClipboard() {
   return platform !== 'linux' || !!(DISPLAY || WAYLAND_DISPLAY || WSL_DISTRO_NAME);
 }
 
-/** Copies the token to the clipboard. Returns whether that worked. */
+/** Returns whether the token was copied. */
 async function copy(token: string) {
   const written = import('clipboardy').then(({ default: clipboard }) => clipboard.write(token));
   const outcome = written.catch((error: Error) => error.message);
   const problem = await Promise.race([outcome, sleep(10_000, 'It did not respond within 10 seconds.')]);
-  // The rest of clipboardy's message does not concern users.
-  if (problem) say(`Cannot use the clipboard. ${problem.split('\n')[0]}`);
+  // Drop the rest of clipboardy's message. In tmux, copyElsewhere() takes over.
+  if (problem && !env['TMUX']) say(`Cannot use the clipboard. ${problem.split('\n')[0]}`);
   return !problem;
 }
 

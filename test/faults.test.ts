@@ -28,7 +28,7 @@ const expectRejection = (server: { url: string }, answer: string, details: strin
   expectFailure(
     server,
     `Zoom rejected the request: ${answer}.\n${details}${explanation} at https://marketplace.zoom.us/.\n` +
-      `The environment sets ${Object.keys(ACCOUNT).join(', ')}. Fix or unset what is wrong.\n`,
+      `The environment sets ${Object.keys(ACCOUNT).join(', ')}, so s2s does not prompt for that. Fix or unset what is wrong.\n`,
   );
 
 describe('the script', { concurrency: 4 }, () => {

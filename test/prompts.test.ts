@@ -76,7 +76,7 @@ describe('the script', { concurrency: 4 }, () => {
       const variables = { ...host(), DOTENV_PATH, ...env };
       const { raw, words } = await session({ command, env: variables, cwd, answers: {}, code: 2 });
       const shown = words.trimStart() + readFileSync(join(cwd, 'err'), 'utf8').replaceAll('\n', ' ');
-      const advice = DOTENV_PATH === '.env' ? NO_PROMPT : `Create ${join(cwd, 'no')}, or fix DOTENV_PATH.`;
+      const advice = DOTENV_PATH === '.env' ? NO_PROMPT : `Create ${join(cwd, 'no')} or fix DOTENV_PATH.`;
       assert.equal(shown, `${notSet(join(cwd, DOTENV_PATH), ALL)} ${advice} `);
       assert.ok(isWindows || !raw.includes('\x1b'), raw);
     });
@@ -133,7 +133,7 @@ describe('the script', { concurrency: 4 }, () => {
       assert.equal(await terminal.end(), id === 'stale' ? 1 : 0, terminal.screen);
       assert.equal(dotenv(cwd) === DOTENV, id !== 'stale');
       const { words } = terminal;
-      const advice = 'The environment sets ZOOM_CLIENT_ID. Fix or unset what is wrong. ';
+      const advice = ' sets ZOOM_CLIENT_ID, so s2s does not prompt for that. Fix or unset what is wrong. ';
       assert.ok(words.includes(`${advice}${KEEP} s2s saves what you type in ${join(cwd, '.env')}.`), words);
       assert.equal(words.endsWith(advice), id === 'stale', words);
     });

@@ -25,6 +25,7 @@ describe('the script in a terminal', { concurrency: 3, skip: inTerminal.skip }, 
       { name: 'tmux' },
       { name: 'tmux with set-clipboard on', option: 'set -s set-clipboard on' },
       { name: 'tmux with TERM=screen', option: 'set -g default-terminal screen' },
+      { name: 'tmux on a desktop whose clipboard fails', env: fakeClipboard('exit 1') },
       { name: 'tmux on a desktop', env: desktop, message: 'Copied to the clipboard and tmux buffer s2s.' },
     ])
       it(`copies to one buffer of ${name}, and to the terminal outside`, async () => {

@@ -153,7 +153,7 @@ describe('the script', { concurrency: 4 }, () => {
     const { requests, url: ZOOM_HOST } = await ownMockZoom();
     const env = { ZOOM_HOST, ZOOM_ACCOUNT_ID: "''", ZOOM_CLIENT_ID: ' ', ZOOM_CLIENT_SECRET: 'x' };
     const result = await run({ env, cwd: folder({ '.env': DOTENV }) });
-    const stderr = /\nThe environment sets ZOOM_CLIENT_SECRET\. Fix or unset what is wrong\.\n$/;
+    const stderr = /\nThe environment sets ZOOM_CLIENT_SECRET, so s2s .* Fix or unset what is wrong\.\n$/;
     expectRun(result, { code: 1, stdout: '', stderr });
     assert.deepEqual(requests.map(credentialsOf), [Object.values({ ...ACCOUNT, ZOOM_CLIENT_SECRET: 'x' })]);
   });
