@@ -33,7 +33,7 @@ try {
   if (process.stdin.isTTY && process.stderr.isTTY) {
     const commandLine = ['$ npx tsx s2s.ts', ...flags].join(' ');
     console.error(`Paste these three lines at the first prompt:\n\n${Object.values(MADE_UP).join('\n')}\n`);
-    console.error(`Until the demo ends, you can also run s2s in another terminal with ZOOM_HOST=${server.url}.\n`);
+    console.error(`While the demo waits, you can also run s2s in another terminal with ZOOM_HOST=${server.url}.\n`);
     console.error(`This is a first run:\n${commandLine}`);
     await run(NONE);
     if (existsSync(join(cwd, '.env'))) {
