@@ -275,7 +275,7 @@ function questionFor(name: Name, initial: string) {
     return flaw ? `This ${flaw}. Ctrl-U clears it.` : format(text) !== '' || 'Enter a value.';
   };
   const mayBeId = (value: string) => name !== 'ZOOM_CLIENT_SECRET' && value.length <= 22 && !findFlaw(value);
-  const mask = (text: string, isMasked: boolean) => (isMasked ? '*'.repeat(text.length) : text);
+  const mask = (text: string, hides: boolean) => (hides ? '*'.repeat(text.length) : text);
   let isMasked = false;
   function onRender(this: TextPrompt, { gray }: { gray: (text: string) => string }) {
     if (this.firstRender) changeKeys(this);

@@ -8,7 +8,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ACCOUNT, BASIC, TOKEN, TOKEN_RESPONSE, createCertificate, respondWith } from './mock-zoom.ts';
 import { CHECK_NETWORK, SEED, checkProperty, expectFailure, expectPlainText, expectRun } from './script.ts';
-import { folder, preloading, run, withCredentials } from './script.ts';
+import { folder, preloading, run, setByEnvironment, withCredentials } from './script.ts';
 import { ownMockZoom, ownTrustedMockZoom, startTcpServer } from './servers.ts';
 import { isWindows } from './skip.ts';
 
@@ -28,7 +28,7 @@ const expectRejection = (server: { url: string }, answer: string, details: strin
   expectFailure(
     server,
     `Zoom rejected the request: ${answer}.\n${details}${explanation} at https://marketplace.zoom.us/.\n` +
-      `The environment sets ${Object.keys(ACCOUNT).join(', ')}, so s2s does not prompt for that. Fix or unset what is wrong.\n`,
+      `${setByEnvironment(Object.keys(ACCOUNT).join(', '))}\n`,
   );
 
 describe('the script', { concurrency: 4 }, () => {
@@ -113,6 +113,12 @@ describe('the script', { concurrency: 4 }, () => {
     await expectFailure(server, `Cannot reach HOST (HPE_INVALID_CONSTANT).\nCheck ZOOM_HOST (ORIGIN).\n`);
     const overTls = await run({ env: withCredentials({ url: `https://${server.host}` }) });
     expectRun(overTls, { code: 1, stderr: /^Cannot reach [\d.:]+ \(E[A-Z_]+\)\.\nCheck ZOOM_HOST \(https:.+\)\.\n$/ });
+  });
+
+  it('trusts a certificate in NODE_EXTRA_CA_CERTS', async () => {
+    const { port, NODE_EXTRA_CA_CERTS } = await ownTrustedMockZoom('localhost');
+    const env = withCredentials({ url: `https://localhost:${port}` }, { NODE_EXTRA_CA_CERTS });
+    expectRun(await run({ env }), { code: 0 });
   });
 
   const days = (number: number) => new Date(Date.now() + number * 86_400_000);

@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 import { parse } from 'dotenv';
 import { ACCOUNT, DOTENV, TOKEN_RESPONSE, respondLikeZoom, respondWith } from './mock-zoom.ts';
 import { S2S, S2S_WITHOUT_TSX, dotenv, expectRun, files, folder, notSet, run } from './script.ts';
-import { withCredentials, withoutAccountId } from './script.ts';
+import { setByEnvironment, withCredentials, withoutAccountId } from './script.ts';
 import { ownMockZoom, sharedMockZoom } from './servers.ts';
 import { isWindows } from './skip.ts';
 import { POINTER, Terminal, inTerminal, inTerminalWithCtrlC, inUnixTerminal } from './terminal.ts';
@@ -121,7 +121,7 @@ describe('the script', { concurrency: 4 }, () => {
     assert.equal(await terminal.end(), 0, terminal.screen);
     assert.equal(dotenv(cwd), DOTENV);
     const [, first = '', second = ''] = terminal.words.split('Zoom rejected the request: ');
-    assert.match(first, new RegExp(`^[^.]* \\(400\\)\\. Tracking ID .* ${KEEP} s2s saves .* (\\S )+ZOOM_ACCOUNT_ID`));
+    assert.match(first, new RegExp(`\\(400\\)\\. Tracking ID .* at \\S+ ${KEEP} s2s saves .* (\\S )+ZOOM_ACCOUNT_ID`));
     assert.match(second, /^[^.?]* \(400\)\. (\S )+ZOOM_ACCOUNT_ID/);
   });
 
@@ -131,9 +131,10 @@ describe('the script', { concurrency: 4 }, () => {
       const terminal = new Terminal({ env: { ...host(), ZOOM_CLIENT_ID: id }, cwd });
       await terminal.answer('ZOOM_ACCOUNT_ID', `\r${ZOOM_CLIENT_SECRET}\r`);
       assert.equal(await terminal.end(), id === 'stale' ? 1 : 0, terminal.screen);
-      assert.equal(dotenv(cwd) === DOTENV, id !== 'stale');
+      assert.equal(dotenv(cwd), id === 'stale' ? DOTENV.replace(ZOOM_CLIENT_SECRET, 'wrong') : DOTENV);
       const { words } = terminal;
-      const advice = ' sets ZOOM_CLIENT_ID, so s2s does not prompt for that. Fix or unset what is wrong. ';
+      assert.equal(words.includes(' Saved ZOOM_CLIENT_SECRET in .env. '), id !== 'stale', words);
+      const advice = `${setByEnvironment('ZOOM_CLIENT_ID')} `;
       assert.ok(words.includes(`${advice}${KEEP} s2s saves what you type in ${join(cwd, '.env')}.`), words);
       assert.equal(words.endsWith(advice), id === 'stale', words);
     });
@@ -175,22 +176,16 @@ describe('the script', { concurrency: 4 }, () => {
       assert.ok(!terminal.raw.includes(PART_OF_SECRET), terminal.raw);
     });
 
-  it('masks what is longer than an ID, also when it offers it again', inTerminal, async () => {
-    const terminal = new Terminal({ env: withoutAccountId(zoom) });
-    await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_CLIENT_SECRET}\r`);
-    await terminal.see('Zoom rejected');
-    await terminal.seeLast(`? ZOOM_ACCOUNT_ID ${POINTER} (${'*'.repeat(32)})`);
-    assert.ok(!terminal.display.includes(PART_OF_SECRET), terminal.display);
-    terminal.type(ctrl('D'));
-    assert.equal(await terminal.end(), 130);
-  });
-
-  it('masks a value until it is cleared', inTerminal, async () => {
+  it('masks what is longer than an ID until it is cleared, and also when it offers it again', inTerminal, async () => {
     const terminal = new Terminal({ env: withoutAccountId(zoom) });
     await terminal.answer('ZOOM_ACCOUNT_ID', `${ZOOM_CLIENT_SECRET}${'\x7f'.repeat(12)}`);
     await terminal.seeLast(`? ZOOM_ACCOUNT_ID ${POINTER} ${'*'.repeat(20)}`);
     terminal.type(`${ctrl('U')}ab`);
     await terminal.seeLast(`? ZOOM_ACCOUNT_ID ${POINTER} ab`);
+    terminal.type(`${ctrl('U')}${ZOOM_CLIENT_SECRET}\r`);
+    await terminal.see('Zoom rejected');
+    await terminal.seeLast(`? ZOOM_ACCOUNT_ID ${POINTER} (${'*'.repeat(32)})`);
+    assert.ok(!terminal.display.includes(PART_OF_SECRET), terminal.display);
     terminal.type(ctrl('D'));
     assert.equal(await terminal.end(), 130);
   });
@@ -232,7 +227,8 @@ describe('the script', { concurrency: 4 }, () => {
     it(`handles ${name}`, inTerminal, async () => {
       const { url: ZOOM_HOST } = await ownMockZoom(respondWith(200, TOKEN_RESPONSE));
       const answers = { ZOOM_CLIENT_ID: keys, ZOOM_CLIENT_SECRET: keys };
-      const { dotenv } = await session({ env: { ZOOM_ACCOUNT_ID, ZOOM_HOST }, answers });
+      const { dotenv, screen } = await session({ env: { ZOOM_ACCOUNT_ID, ZOOM_HOST }, answers });
+      assert.ok(screen.includes('\nSaved ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET in .env.\n'), screen);
       assert.deepEqual({ ...parse(dotenv!) }, { ZOOM_CLIENT_ID: value, ZOOM_CLIENT_SECRET: value });
     });
 

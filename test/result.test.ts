@@ -100,6 +100,7 @@ describe('the script with a token', { concurrency: 4 }, () => {
     { expires_in: 45, distance: '1 minute' },
     { expires_in: '61.5', distance: '2 minutes' },
     { expires_in: 36000, distance: '600 minutes' },
+    { expires_in: 999_999_999, distance: '16666667 minutes' },
     ...[undefined, 'soon', -1, '0', 1e9].map((expires_in) => ({ expires_in, distance: undefined })),
   ])
     it(`${distance ? 'says' : 'does not say'} when the token expires if expires_in is ${JSON.stringify(expires_in)}`, async () => {

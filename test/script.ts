@@ -143,6 +143,10 @@ export function expectRun(
 /** What the script says if a file and the environment lack credentials. */
 export const notSet = (file: string, names: string) => `Not set in the environment or in ${file}: ${names}.`;
 
+/** What the script says after a rejection if the environment sets credentials. */
+export const setByEnvironment = (names: string) =>
+  `The environment sets ${names}, so s2s does not prompt for that. Fix or unset what is wrong.`;
+
 /** What the script advises after most network errors. */
 export const CHECK_NETWORK = 'Check your network, VPN, and firewall, or set HTTPS_PROXY.\n';
 
