@@ -82,7 +82,7 @@ type Name = (typeof NAMES)[number];
 /** An empty string stands for a missing credential. */
 type Credentials = Record<Name, string>;
 
-type Settings = { credentials: Credentials; fromEnv: Name[]; host: string; isHostFromEnv: boolean; file: string };
+type Settings = { credentials: Credentials; fromEnv: Name[]; hostInFile: string; file: string };
 
 /** How to request a token. `hint` says what to check if that fails. */
 type Server = { endpoint: URL; agent?: https.Agent; hint: string; marketplace: string; onSent?: () => void };
@@ -111,6 +111,7 @@ async function readSettings() {
   const file = env['DOTENV_PATH'] || '.env';
   const inFile = await readDotenv(file);
   const fromEnv = NAMES.filter((name) => cleanValue(name, env[name]));
+  const overridden: Name[] = [];
   const credentials = {} as Credentials;
   const advice = 'Correct it or, if it is a reference (op://…), run s2s through a tool such as op run.';
   for (const name of NAMES) {
@@ -119,10 +120,11 @@ async function readSettings() {
     const flaw = findFlaw(credentials[name]);
     if (flaw) throw new Failure(2, `${name} in ${place} ${flaw}, so it is not a credential.`, advice);
     delete env[name];
+    const other = inFile[name];
+    if (other && other !== credentials[name] && !findFlaw(other)) overridden.push(name); // Ignore op://…
   }
-  const hostInEnv = env['ZOOM_HOST']?.trim();
-  const host = hostInEnv || inFile['ZOOM_HOST']?.trim() || 'zoom.us';
-  return { credentials, fromEnv, host, isHostFromEnv: !!hostInEnv, file };
+  if (overridden.length) say(`The environment overrides ${overridden.join(', ')} in ${file}.`);
+  return { credentials, fromEnv, hostInFile: inFile['ZOOM_HOST'] ?? '', file };
 }
 
 /** Returns an empty object if the file cannot be read. */
@@ -161,15 +163,17 @@ function findFlaw(value: string) {
 }
 
 /** Returns where to request the token: from Zoom or, for tests, from this machine. */
-function serverFor({ host, isHostFromEnv, file }: Settings): Server {
+function serverFor({ hostInFile, file }: Settings): Server {
+  const hostInEnv = env['ZOOM_HOST']?.trim();
+  const host = hostInEnv || hostInFile.trim() || 'zoom.us';
   const text = host.includes('://') ? host : `https://${host}`;
   const { protocol = '', hostname = '' } = URL.canParse(text) ? new URL(text) : {};
   const isZoom = protocol === 'https:' && /(^|\.)(zoom\.us|zoomgov\.com)$/.test(hostname);
-  const isLocal = ['http:', 'https:'].includes(protocol) && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+  const isLocal = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
   // Don't let the dotenv file of a cloned repository redirect the request.
-  if (!isZoom && !(isLocal && isHostFromEnv)) {
+  if (!isZoom && !(isLocal && hostInEnv)) {
     // Don't repeat the host, which may hold a secret if a quote is missing.
-    const problem = `ZOOM_HOST in ${isHostFromEnv ? 'the environment' : file} is not allowed.`;
+    const problem = `ZOOM_HOST in ${hostInEnv ? 'the environment' : file} is not allowed.`;
     throw new Failure(2, problem, 'Set it to zoom.us or zoomgov.com, or unset it.');
   }
   const marketplace = `https://marketplace.${hostname.endsWith('zoomgov.com') ? 'zoomgov.com' : 'zoom.us'}/`;
@@ -180,7 +184,7 @@ function serverFor({ host, isHostFromEnv, file }: Settings): Server {
 function chooseRoute() {
   const variable = ['https_proxy', 'HTTPS_PROXY'].find((name) => env[name]?.trim());
   if (!variable) return { hint: 'Check your network, VPN, and firewall, or set HTTPS_PROXY.' };
-  // Versions with this flag also support proxyEnv (below).
+  // Versions with this flag also support proxyEnv.
   if (!process.allowedNodeEnvironmentFlags.has('--use-env-proxy'))
     return { hint: `${variable} needs Node 22.21+ or 24.5+.` };
   const text = env[variable]!.trim();
@@ -230,18 +234,18 @@ async function promptAgain(rejection: Rejection, current: Credentials, { fromEnv
   const names = NAMES.filter((name) => !fromEnv.includes(name));
   const advice = `The environment sets ${fromEnv.join(', ')}, so s2s does not prompt for that. Fix or unset what is wrong.`;
   if (fromEnv.length) rejection.advice.push(advice);
-  // Don't prompt again and again if the environment may set what is wrong.
-  if (!names.length || !canPrompt() || (fromEnv.length && shown.length)) throw rejection;
+  else if (!canPrompt()) rejection.advice.push(`The values are in ${resolve(file)}.`);
+  // If the environment sets some, prompt once, and only if the explanation names others.
+  const isSuspect = (name: Name) => rejection.advice.join().includes(name);
+  if (!canPrompt() || (fromEnv.length && (shown.length || !names.some(isSuspect)))) throw rejection;
   rejection.advice.push('At each prompt, press Enter to keep the value, or type another.', savingNote(resolve(file)));
   const newAdvice = rejection.advice.filter((line) => !shown.includes(line));
   shown.push(...newAdvice);
   return promptFor(names, current, [rejection.message, ...newAdvice]);
 }
 
-const savingNote = (file: string) =>
-  isProduction()
-    ? 'NODE_ENV is "production", so nothing is saved. Set the values in the environment instead.'
-    : `s2s saves what you type in ${file}.`;
+const NOT_SAVED = 'NODE_ENV is "production", so nothing is saved. Set the values in the environment instead.';
+const savingNote = (file: string) => (isProduction() ? NOT_SAVED : `s2s saves what you type in ${file}.`);
 
 const canPrompt = () =>
   process.stdin.isTTY && stderr.isTTY && ['', 'false'].includes(env['CI'] ?? '') && env['TERM'] !== 'dumb';
@@ -379,12 +383,14 @@ function replaceFile(path: string, bytes: Buffer, old: fs.Stats) {
   }
 }
 
-/** Tries up to three times, 1 and 2 seconds apart, or as Retry-After says. Gives up if Retry-After exceeds 30. */
+/** Tries up to three times, for 15 seconds each. Gives up if Retry-After exceeds 30 seconds. */
 async function requestToken(server: Server, credentials: Credentials) {
   for (let attempt = 1; ; attempt++) {
     try {
-      const { response, body } = await send(server, credentials);
-      return interpret(response, body, server, credentials);
+      // Leave a late request alone: Node cannot always abort it.
+      const reply = await Promise.race([send(server, credentials), sleep(15_000)]);
+      if (reply) return interpret(reply.response, reply.body, server, credentials);
+      throw new TemporaryFailure(1, `${server.endpoint.host} did not respond within 15 seconds.`, server.hint);
     } catch (error) {
       if (!(error instanceof TemporaryFailure)) throw error;
       const seconds = error.retryAfter ?? attempt;
@@ -395,36 +401,29 @@ async function requestToken(server: Server, credentials: Credentials) {
   }
 }
 
-/** Sends one token request (RFC 6749, section 4.4). Gives up after 15 seconds. */
+/** Sends one token request (RFC 6749, section 4.4). */
 async function send(server: Server, credentials: Credentials) {
-  const { agent = false, endpoint, hint, onSent } = server; // `false` opens a new connection each time.
+  const { agent = false, endpoint, onSent } = server; // `false` opens a new connection each time.
   const { ZOOM_ACCOUNT_ID: account_id, ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret } = credentials;
   const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
-  const controller = new AbortController();
-  const { signal } = controller;
   const autoSelectFamilyAttemptTimeout = 2_500; // Node's 250 or 500 ms are too short for slow networks.
-  const options = { method: 'POST', auth: `${id}:${secret}`, headers, agent, signal, autoSelectFamilyAttemptTimeout };
-  const limit = setTimeout(() => controller.abort(), 15_000); // After a 101, AbortSignal.timeout() would let Node exit.
+  const options = { method: 'POST', auth: `${id}:${secret}`, headers, agent, autoSelectFamilyAttemptTimeout };
   const notice = setTimeout(() => stderr.isTTY && say(`Waiting for ${endpoint.host} …`), 3_000);
   try {
     const client = endpoint.protocol === 'http:' ? http : https;
     const request = client.request(endpoint, options).once('finish', () => onSent?.());
     request.on('error', () => {}); // Don't let Node throw what the code below reports.
     request.end(String(new URLSearchParams({ grant_type: 'account_credentials', account_id })));
-    // Give once() the signal, too: the request ignores it while a proxy opens a tunnel.
-    const [response] = (await once(request, 'response', { signal })) as [http.IncomingMessage];
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage];
     let body = '';
     for await (const chunk of response.setEncoding('utf8')) {
       body += chunk;
       if (body.length > 2 ** 20) break; // Zoom's are far shorter.
     }
-    signal.throwIfAborted(); // Without a Content-Length, Node treats an aborted body as complete.
     return { response, body };
   } catch (error) {
-    if (signal.aborted) throw new TemporaryFailure(1, `${endpoint.host} did not respond within 15 seconds.`, hint);
     throw explainError(error as Error, server);
   } finally {
-    clearTimeout(limit);
     clearTimeout(notice);
   }
 }

@@ -24,7 +24,7 @@ const failingOnce = (code: string, next: string) =>
       process.nextTick(callback, Object.assign(new Error('Failed'), { code: '${code}' }));
     };`);
 
-/** Lets the script print for how many milliseconds it waits. */
+/** Lets the script print how many milliseconds it waits at most. */
 const reportingWaits = preloading(`const timers = require('node:timers/promises'), { setTimeout } = timers;
   timers.setTimeout = (ms) => setTimeout(ms, process.stderr.write('[' + ms + ']'));
   require('node:module').syncBuiltinESMExports();`);
@@ -40,8 +40,8 @@ describe('the script', { concurrency: 16 }, () => {
       const result = await run({ args: ['--token'], env: withCredentials(server, reportingWaits) });
       const { host } = new URL(server.url);
       const stderr =
-        `${host} answered with status ${status}. Retrying in 1 second.\n[1000]` +
-        `${host} answered with "Busy" (${status}). Retrying in 3 seconds.\n[3000]`;
+        `[15000]${host} answered with status ${status}. Retrying in 1 second.\n[1000]` +
+        `[15000]${host} answered with "Busy" (${status}). Retrying in 3 seconds.\n[3000][15000]`;
       expectRun(result, { code: 0, stdout: `${TOKEN}\n`, stderr });
       assert.ok(result.ms > 4000, `${result.ms} ms`);
     });

@@ -1,4 +1,7 @@
-/** `npm run demo [-- --json]`: runs the script against a mock Zoom server. In a terminal, it shows a first and a later run. */
+/**
+ * `npm run demo [-- --json]`: runs the script against a mock Zoom server. In a terminal, shows a first and a later run,
+ * and keeps the server running until Enter is pressed.
+ */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -33,12 +36,16 @@ try {
   if (process.stdin.isTTY && process.stderr.isTTY) {
     const commandLine = ['$ npx tsx s2s.ts', ...flags].join(' ');
     console.error(`Paste these three lines at the first prompt:\n\n${Object.values(MADE_UP).join('\n')}\n`);
-    console.error(`While the demo waits, you can also run s2s in another terminal with ZOOM_HOST=${server.url}.\n`);
     console.error(`This is a first run:\n${commandLine}`);
     await run(NONE);
     if (existsSync(join(cwd, '.env'))) {
       console.error(`\nLater runs do not prompt:\n${commandLine}`);
       await run(NONE);
+      console.error(
+        `\nIn another terminal, you can run s2s with ZOOM_HOST=${server.url}.\nPress Enter to end the demo.`,
+      );
+      await Promise.race([once(process.stdin, 'data'), once(process, 'SIGINT')]);
+      process.stdin.pause();
     }
   } else await run(MADE_UP);
 } finally {

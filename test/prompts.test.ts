@@ -139,6 +139,22 @@ describe('the script', { concurrency: 4 }, () => {
       assert.equal(words.endsWith(advice), id === 'stale', words);
     });
 
+  it('does not prompt after a rejection if only what the environment sets is suspected', inTerminal, async () => {
+    const cwd = folder({ '.env': DOTENV });
+    const { words } = await session({ env: { ...host(), ZOOM_ACCOUNT_ID: 'stale' }, cwd, answers: {}, code: 1 });
+    assert.ok(words.startsWith('The environment overrides ZOOM_ACCOUNT_ID in .env. Zoom rejected'), words);
+    assert.ok(words.endsWith(`${setByEnvironment('ZOOM_ACCOUNT_ID')} `), words);
+  });
+
+  it('says where the values are instead of prompting after a rejection if stdin is not a terminal', async () => {
+    const cwd = folder({ '.env': DOTENV.replace(ZOOM_ACCOUNT_ID, 'stale') });
+    const advice =
+      'ZOOM_ACCOUNT_ID is most likely wrong. Compare it with App Credentials at https://marketplace.zoom.us/.';
+    const { code, stderr } = await run({ env: host(), cwd });
+    assert.equal(code, 1);
+    assert.ok(stderr.endsWith(`\n${advice}\nThe values are in ${join(cwd, '.env')}.\n`), stderr);
+  });
+
   it('tries again with the same values if the answer is Enter at each prompt', inTerminal, async () => {
     const reject = respondWith(400, { reason: 'The app is disabled' });
     const { url } = await ownMockZoom((...args) => (args[2] === 1 ? reject(...args) : respondLikeZoom(...args)));

@@ -149,13 +149,26 @@ describe('the script', { concurrency: 4 }, () => {
     assert.equal(credentialsOf(requests[0]!)[0], 'a'.repeat(200));
   });
 
-  it('prefers the environment, except where it is blank, and says so after a rejection', async () => {
+  it('prefers the environment, except where it is blank, and says so, also after a rejection', async () => {
     const { requests, url: ZOOM_HOST } = await ownMockZoom();
     const env = { ZOOM_HOST, ZOOM_ACCOUNT_ID: "''", ZOOM_CLIENT_ID: ' ', ZOOM_CLIENT_SECRET: 'x' };
     const result = await run({ env, cwd: folder({ '.env': DOTENV }) });
-    const stderr = new RegExp(`\n${setByEnvironment('ZOOM_CLIENT_SECRET').replaceAll('.', '\\.')}\n$`);
-    expectRun(result, { code: 1, stdout: '', stderr });
+    expectRun(result, {
+      code: 1,
+      stdout: '',
+      stderr: /^The environment overrides ZOOM_CLIENT_SECRET in \.env\.\nZoom/,
+    });
+    assert.ok(result.stderr.endsWith(`\n${setByEnvironment('ZOOM_CLIENT_SECRET')}\n`), result.stderr);
     assert.deepEqual(requests.map(credentialsOf), [Object.values({ ...ACCOUNT, ZOOM_CLIENT_SECRET: 'x' })]);
+  });
+
+  it('says which values the environment overrides, but not the same values or references', async () => {
+    const lines = DOTENV.replace(/(CLIENT_ID)=.*/, '$1=other').replace(/(SECRET)=.*/, '$1=op://vault/item');
+    const result = await run({ env: withCredentials(await ownMockZoom()), cwd: folder({ '.env': lines }) });
+    expectRun(result, {
+      code: 0,
+      stderr: /^The environment overrides ZOOM_CLIENT_ID in \.env\.\nNo clipboard [^\n]*\n$/,
+    });
   });
 
   it('refuses long and huge values, within a second of computing', async () => {
