@@ -111,7 +111,6 @@ async function readSettings() {
   const file = env['DOTENV_PATH'] || '.env';
   const inFile = await readDotenv(file);
   const fromEnv = NAMES.filter((name) => cleanValue(name, env[name]));
-  const overridden: Name[] = [];
   const credentials = {} as Credentials;
   const advice = 'Correct it or, if it is a reference (op://…), run s2s through a tool such as op run.';
   for (const name of NAMES) {
@@ -120,9 +119,11 @@ async function readSettings() {
     const flaw = findFlaw(credentials[name]);
     if (flaw) throw new Failure(2, `${name} in ${place} ${flaw}, so it is not a credential.`, advice);
     delete env[name];
-    const other = inFile[name];
-    if (other && other !== credentials[name] && !findFlaw(other)) overridden.push(name); // Ignore op://…
   }
+  // Ignore references.
+  const overridden = fromEnv.filter(
+    (name) => inFile[name] && inFile[name] !== credentials[name] && !findFlaw(inFile[name]),
+  );
   if (overridden.length) say(`The environment overrides ${overridden.join(', ')} in ${file}.`);
   return { credentials, fromEnv, hostInFile: inFile['ZOOM_HOST'] ?? '', file };
 }
@@ -229,15 +230,15 @@ async function promptForMissing({ credentials, file }: Settings, { marketplace }
   return promptFor(missing, credentials, [problem, `See ${page}. ${savingNote(file)}`, ...hint]);
 }
 
-/** Prompts for what the environment does not set. Does not repeat advice that was `shown`. */
+/** Prompts again, but not for what the environment sets. Does not repeat advice that was `shown`. */
 async function promptAgain(rejection: Rejection, current: Credentials, { fromEnv, file }: Settings, shown: string[]) {
-  const names = NAMES.filter((name) => !fromEnv.includes(name));
+  const isSuspect = (name: Name) => !fromEnv.length || rejection.advice.join().includes(name);
+  const names = NAMES.filter((name) => !fromEnv.includes(name) && isSuspect(name));
   const advice = `The environment sets ${fromEnv.join(', ')}, so s2s does not prompt for that. Fix or unset what is wrong.`;
   if (fromEnv.length) rejection.advice.push(advice);
   else if (!canPrompt()) rejection.advice.push(`The values are in ${resolve(file)}.`);
-  // If the environment sets some, prompt once, and only if the explanation names others.
-  const isSuspect = (name: Name) => rejection.advice.join().includes(name);
-  if (!canPrompt() || (fromEnv.length && (shown.length || !names.some(isSuspect)))) throw rejection;
+  // Don't prompt again and again if the environment may be wrong.
+  if (!names.length || !canPrompt() || (fromEnv.length && shown.length)) throw rejection;
   rejection.advice.push('At each prompt, press Enter to keep the value, or type another.', savingNote(resolve(file)));
   const newAdvice = rejection.advice.filter((line) => !shown.includes(line));
   shown.push(...newAdvice);
@@ -278,14 +279,14 @@ function questionFor(name: Name, initial: string) {
     const flaw = findFlaw(format(text));
     return flaw ? `This ${flaw}. Ctrl-U clears it.` : format(text) !== '' || 'Enter a value.';
   };
-  const mayBeId = (value: string) => name !== 'ZOOM_CLIENT_SECRET' && value.length <= 22 && !findFlaw(value);
+  const mayShow = (value: string) => name !== 'ZOOM_CLIENT_SECRET' && value.length <= 22 && !findFlaw(value);
   const mask = (text: string, hides: boolean) => (hides ? '*'.repeat(text.length) : text);
   let isMasked = false;
   function onRender(this: TextPrompt, { gray }: { gray: (text: string) => string }) {
     if (this.firstRender) changeKeys(this);
     // Stay masked until the value is cleared: Backspace must not reveal a secret.
-    isMasked = this.value !== '' && (isMasked || !mayBeId(format(this.value)));
-    this.rendered = this.placeholder ? gray(`(${mask(initial, !mayBeId(initial))})`) : mask(this.value, isMasked);
+    isMasked = this.value !== '' && (isMasked || !mayShow(format(this.value)));
+    this.rendered = this.placeholder ? gray(`(${mask(initial, !mayShow(initial))})`) : mask(this.value, isMasked);
     // prompts shows a message while `error` is set, but the next key resets only `red`.
     this.error = this.red;
     // At Ctrl-A and Ctrl-E, prompts moves only `cursor`.
@@ -305,7 +306,7 @@ function changeKeys(prompt: TextPrompt) {
   // prompts calls this for text and unknown keys.
   const insert = prompt._.bind(prompt);
   prompt._ = (text = '') => {
-    prompt.red = false; // For Ctrl-U and Ctrl-W: reset() leaves it set.
+    prompt.red = false; // For Ctrl-U and Ctrl-W: reset() does not clear it.
     if (/^[\x15\x17]$/.test(text)) prompt.reset();
     else if (/^\P{Cc}+$/u.test(text) && prompt.value.length <= MAX_LENGTH) insert(text);
   };
@@ -387,7 +388,7 @@ function replaceFile(path: string, bytes: Buffer, old: fs.Stats) {
 async function requestToken(server: Server, credentials: Credentials) {
   for (let attempt = 1; ; attempt++) {
     try {
-      // Leave a late request alone: Node cannot always abort it.
+      // After 15 seconds, abandon the request: Node cannot always abort it.
       const reply = await Promise.race([send(server, credentials), sleep(15_000)]);
       if (reply) return interpret(reply.response, reply.body, server, credentials);
       throw new TemporaryFailure(1, `${server.endpoint.host} did not respond within 15 seconds.`, server.hint);
@@ -478,7 +479,7 @@ function interpret(response: http.IncomingMessage, body: string, server: Server,
     throw Object.assign(failure, { retryAfter: seconds });
   }
   if (status >= 400 && texts.length) {
-    const unknown = 'Zoom does not say which value is wrong. Compare all three with App Credentials';
+    const unknown = 'The cause is unclear. Compare all three values with App Credentials';
     const explanation = REJECTIONS.find(([pattern]) => pattern.test(texts.join(' ')))?.[1] ?? unknown;
     throw new Rejection(1, `Zoom rejected the request: ${answer}.`, ...details, `${explanation} at ${marketplace}.`);
   }

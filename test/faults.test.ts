@@ -21,7 +21,7 @@ const TYPE = 'The app is not a Server-to-Server OAuth app, or it is not activate
 const DISABLED = 'The app with this ZOOM_CLIENT_ID is disabled. Activate it';
 const OWNER = 'The owner of the app no longer exists. Assign a new owner';
 const ADMIN = 'An administrator must enable the app again';
-const UNKNOWN = 'Zoom does not say which value is wrong. Compare all three with App Credentials';
+const UNKNOWN = 'The cause is unclear. Compare all three values with App Credentials';
 
 /** Expects the end of a run whose credentials, all of them from the environment, Zoom rejected. */
 const expectRejection = (server: { url: string }, answer: string, details: string, explanation: string) =>

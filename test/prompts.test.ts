@@ -126,11 +126,12 @@ describe('the script', { concurrency: 4 }, () => {
   });
 
   for (const id of [ZOOM_CLIENT_ID, 'stale'])
-    it(`prompts once after a rejection, and not for what the environment sets: ${id}`, inTerminal, async () => {
+    it(`prompts once for what may be wrong if the environment sets the rest: ${id}`, inTerminal, async () => {
       const cwd = folder({ '.env': DOTENV.replace(ZOOM_CLIENT_SECRET, 'wrong') });
       const terminal = new Terminal({ env: { ...host(), ZOOM_CLIENT_ID: id }, cwd });
-      await terminal.answer('ZOOM_ACCOUNT_ID', `\r${ZOOM_CLIENT_SECRET}\r`);
+      await terminal.answer('ZOOM_CLIENT_SECRET', `${ZOOM_CLIENT_SECRET}\r`);
       assert.equal(await terminal.end(), id === 'stale' ? 1 : 0, terminal.screen);
+      assert.ok(!terminal.words.includes('? ZOOM_ACCOUNT_ID'), terminal.words);
       assert.equal(dotenv(cwd), id === 'stale' ? DOTENV.replace(ZOOM_CLIENT_SECRET, 'wrong') : DOTENV);
       const { words } = terminal;
       assert.equal(words.includes(' Saved ZOOM_CLIENT_SECRET in .env. '), id !== 'stale', words);

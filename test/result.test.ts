@@ -169,7 +169,7 @@ describe('npm run demo', { concurrency: 2 }, () => {
     await terminal.answer('ZOOM_ACCOUNT_ID', `${values.replaceAll('\n', 'x\r')}\r`);
     await terminal.see('Zoom rejected');
     await terminal.answer('ZOOM_ACCOUNT_ID', `${values.replaceAll('\n', '\r')}\r`);
-    await terminal.see('Press Enter');
+    await terminal.see('Until you press Enter');
     terminal.type('\r');
     assert.equal(await terminal.end(), 0, terminal.screen);
     const runs = /\nSaved in \.env\.\n\nZoom Server[^$]*\$ npx tsx s2s\.ts\n\nZoom Server-to-Server Oauth token:\n/;
