@@ -41,7 +41,7 @@ try {
     if (existsSync(join(cwd, '.env'))) {
       console.error(`\nLater runs do not prompt:\n${commandLine}`);
       await run(NONE);
-      console.error('\nUntil you press Enter here, you can run s2s in another terminal with these variables:');
+      console.error('\nUntil you press Enter here, another terminal can run s2s with these variables:');
       console.error(`DOTENV_PATH=${join(cwd, '.env')} ZOOM_HOST=${server.url}`);
       await Promise.race([once(process.stdin, 'data'), once(process, 'SIGINT')]);
       process.stdin.pause();
