@@ -239,7 +239,7 @@ async function promptAgain(rejection: Rejection, current: Credentials, { fromEnv
   else if (!canPrompt()) rejection.advice.push(`The values are in ${resolve(file)}.`);
   // Don't prompt again and again if the environment may be wrong.
   if (!names.length || !canPrompt() || (fromEnv.length && shown.length)) throw rejection;
-  rejection.advice.push('At each prompt, press Enter to keep the value, or type another.', savingNote(resolve(file)));
+  rejection.advice.push('Press Enter to keep a value, type another, or paste all at once.', savingNote(resolve(file)));
   const newAdvice = rejection.advice.filter((line) => !shown.includes(line));
   shown.push(...newAdvice);
   return promptFor(names, current, [rejection.message, ...newAdvice]);

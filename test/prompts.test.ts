@@ -17,7 +17,7 @@ const { ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET } = ACCOUNT;
 const ALL = 'ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET';
 const PAGE = 'https://marketplace.zoom.us/ under Developer (or Manage) > Created apps > your app > App Credentials';
 const NO_PROMPT = 's2s prompts only if stdin and stderr are terminals, and neither CI nor TERM=dumb is set.';
-const KEEP = 'At each prompt, press Enter to keep the value, or type another.';
+const KEEP = 'Press Enter to keep a value, type another, or paste all at once.';
 const PART_OF_SECRET = ZOOM_CLIENT_SECRET.slice(0, 9);
 const withCtrlC = await inTerminalWithCtrlC();
 
