@@ -30,7 +30,7 @@ Environment variables (ZOOM_* also in .env):
   DOTENV_PATH    a file to use instead of .env
   HTTPS_PROXY    an HTTP proxy; hosts in NO_PROXY bypass it
 
-Exit codes: 1 failure, 2 invalid flag or setting, 130 cancelled, 143 terminated
+Exit codes: 1 failure, 2 usage or settings error, 130 cancelled, 143 terminated
 `;
 
 async function main() {
@@ -230,14 +230,14 @@ async function promptForMissing({ credentials, file }: Settings, { marketplace }
   return promptFor(missing, credentials, [problem, `See ${page}. ${savingNote(file)}`, ...hint]);
 }
 
-/** Prompts again, but not for what the environment sets. Does not repeat advice that was `shown`. */
+/** Prompts again, without repeating advice that was `shown`. */
 async function promptAgain(rejection: Rejection, current: Credentials, { fromEnv, file }: Settings, shown: string[]) {
+  // If the environment sets some values, prompt once, and only for others that the explanation names.
   const isSuspect = (name: Name) => !fromEnv.length || rejection.advice.join().includes(name);
   const names = NAMES.filter((name) => !fromEnv.includes(name) && isSuspect(name));
   const advice = `The environment sets ${fromEnv.join(', ')}, so s2s does not prompt for that. Fix or unset what is wrong.`;
   if (fromEnv.length) rejection.advice.push(advice);
   else if (!canPrompt()) rejection.advice.push(`The values are in ${resolve(file)}.`);
-  // Don't prompt again and again if the environment may be wrong.
   if (!names.length || !canPrompt() || (fromEnv.length && shown.length)) throw rejection;
   rejection.advice.push('Press Enter to keep a value, type another, or paste all at once.', savingNote(resolve(file)));
   const newAdvice = rejection.advice.filter((line) => !shown.includes(line));
@@ -246,7 +246,7 @@ async function promptAgain(rejection: Rejection, current: Credentials, { fromEnv
 }
 
 const NOT_SAVED = 'NODE_ENV is "production", so nothing is saved. Set the values in the environment instead.';
-const savingNote = (file: string) => (isProduction() ? NOT_SAVED : `s2s saves what you type in ${file}.`);
+const savingNote = (file: string) => (isProduction() ? NOT_SAVED : `s2s saves your answers in ${file}.`);
 
 const canPrompt = () =>
   process.stdin.isTTY && stderr.isTTY && ['', 'false'].includes(env['CI'] ?? '') && env['TERM'] !== 'dumb';

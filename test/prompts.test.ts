@@ -35,7 +35,7 @@ describe('the script', { concurrency: 4 }, () => {
       await terminal.answer('ZOOM_ACCOUNT_ID', ctrl('D'));
       assert.equal(await terminal.end(), 130);
       const hint = 'You can paste them all at once, in this order, one per line. ? ZOOM_ACCOUNT_ID ›';
-      const text = `${notSet('/.env', ALL)} See ${PAGE}. s2s saves what you type in /.env. ${hint}`;
+      const text = `${notSet('/.env', ALL)} See ${PAGE}. s2s saves your answers in /.env. ${hint}`;
       assert.ok(terminal.words.startsWith(text), terminal.screen);
       const rows = terminal.screen.split('\n?')[0]!.split('\n');
       assert.ok(rows.length === (cols === 80 ? 5 : 6) && rows.every((row) => row.length <= cols), terminal.screen);
@@ -52,7 +52,7 @@ describe('the script', { concurrency: 4 }, () => {
     const cwd = folder({ '.env': `ZOOM_CLIENT_ID=${ZOOM_CLIENT_ID}\n` });
     const env = { ...host(), ZOOM_ACCOUNT_ID };
     const { words } = await session({ command: redirecting(1, 'out'), env, cwd, answers: { ZOOM_CLIENT_SECRET } });
-    const start = `${notSet(join(cwd, '.env'), 'ZOOM_CLIENT_SECRET')} See ${PAGE}. s2s saves what you type in .env. `;
+    const start = `${notSet(join(cwd, '.env'), 'ZOOM_CLIENT_SECRET')} See ${PAGE}. s2s saves your answers in .env. `;
     assert.ok(words.startsWith(start), words);
     // A Windows console shows the prompt as it is in the end.
     assert.match(words.slice(start.length), /^(\S )+ZOOM_CLIENT_SECRET/);
@@ -136,7 +136,7 @@ describe('the script', { concurrency: 4 }, () => {
       const { words } = terminal;
       assert.equal(words.includes(' Saved ZOOM_CLIENT_SECRET in .env. '), id !== 'stale', words);
       const advice = `${setByEnvironment('ZOOM_CLIENT_ID')} `;
-      assert.ok(words.includes(`${advice}${KEEP} s2s saves what you type in ${join(cwd, '.env')}.`), words);
+      assert.ok(words.includes(`${advice}${KEEP} s2s saves your answers in ${join(cwd, '.env')}.`), words);
       assert.equal(words.endsWith(advice), id === 'stale', words);
     });
 
