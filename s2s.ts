@@ -41,7 +41,7 @@ async function main() {
   const settings = await readSettings();
   const server = serverFor(settings);
   const willCopy = !flags.token && !flags.json && hasClipboard();
-  // Load clipboardy while Zoom responds, which saves 150 ms of 500.
+  // Load clipboardy while Zoom responds, which saves 150 ms.
   if (willCopy) server.onSent = () => void import('clipboardy').catch(() => {});
   const response = await getToken(settings, server);
 
@@ -106,7 +106,7 @@ function readFlags() {
 
 const readVersion = () => JSON.parse(fs.readFileSync(new URL('package.json', import.meta.url), 'utf8')).version;
 
-/** Also removes the credentials from the environment, so that child processes don't inherit them. */
+/** Takes the credentials out of the environment, so that child processes don't inherit them. */
 async function readSettings() {
   const file = env['DOTENV_PATH'] || '.env';
   const inFile = await readDotenv(file);
@@ -163,7 +163,7 @@ function findFlaw(value: string) {
   return `contains ${what}`;
 }
 
-/** Returns where to request the token: from Zoom or, for tests, from this machine. */
+/** Returns where to request the token: from Zoom or, for tests, this machine. */
 function serverFor({ hostInFile, file }: Settings): Server {
   const hostInEnv = env['ZOOM_HOST']?.trim();
   const host = hostInEnv || hostInFile.trim() || 'zoom.us';
@@ -174,7 +174,7 @@ function serverFor({ hostInFile, file }: Settings): Server {
   // Don't let the dotenv file of a cloned repository redirect the request.
   if (!isZoom && !(isLocal && hostInEnv)) {
     // Don't repeat the host, which may hold a secret if a quote is missing.
-    const problem = `ZOOM_HOST in ${hostInEnv ? 'the environment' : file} is not allowed.`;
+    const problem = `ZOOM_HOST in ${hostInEnv ? 'the environment' : file} is invalid.`;
     throw new Failure(2, problem, 'Set it to zoom.us or zoomgov.com, or unset it.');
   }
   const marketplace = `https://marketplace.${hostname.endsWith('zoomgov.com') ? 'zoomgov.com' : 'zoom.us'}/`;
@@ -198,7 +198,7 @@ function chooseRoute() {
     return { agent: new https.Agent({ proxyEnv: { HTTPS_PROXY: href, NO_PROXY } }), hint };
   } catch {
     // Don't show the error: it may hold a password.
-    throw new Failure(2, `${variable} is not a valid proxy URL.`, `Set it to ${format}.`);
+    throw new Failure(2, `${variable} is not the URL of an HTTP proxy.`, `Set it to ${format}.`);
   }
 }
 
@@ -232,14 +232,15 @@ async function promptForMissing({ credentials, file }: Settings, { marketplace }
 
 /** Prompts again, without repeating advice that was `shown`. */
 async function promptAgain(rejection: Rejection, current: Credentials, { fromEnv, file }: Settings, shown: string[]) {
-  // If the environment sets some values, prompt once, and only for others that the explanation names.
-  const isSuspect = (name: Name) => !fromEnv.length || rejection.advice.join().includes(name);
-  const names = NAMES.filter((name) => !fromEnv.includes(name) && isSuspect(name));
-  const advice = `The environment sets ${fromEnv.join(', ')}, so s2s does not prompt for that. Fix or unset what is wrong.`;
+  // If the environment sets some values, prompt once, for others that the explanation names.
+  const suspects = NAMES.filter((name) => !fromEnv.length || rejection.advice.join().includes(name));
+  const names = suspects.filter((name) => !fromEnv.includes(name));
+  const advice = `s2s does not prompt for what the environment sets: ${fromEnv.join(', ')}. Fix or unset what is wrong.`;
   if (fromEnv.length) rejection.advice.push(advice);
   else if (!canPrompt()) rejection.advice.push(`The values are in ${resolve(file)}.`);
   if (!names.length || !canPrompt() || (fromEnv.length && shown.length)) throw rejection;
-  rejection.advice.push('Press Enter to keep a value, type another, or paste all at once.', savingNote(resolve(file)));
+  const keep = `Press Enter to keep a value, or type another${fromEnv.length ? '' : ', or paste all at once'}.`;
+  rejection.advice.push(keep, savingNote(resolve(file)));
   const newAdvice = rejection.advice.filter((line) => !shown.includes(line));
   shown.push(...newAdvice);
   return promptFor(names, current, [rejection.message, ...newAdvice]);
@@ -262,7 +263,7 @@ async function promptFor(names: Name[], current: Credentials, lines: string[]) {
     if (data.includes(3)) return void process.emit('SIGINT'); // Ctrl-C
     // Treat the end of a line and blank lines after it as one Enter: a second one would answer the next prompt.
     const text = String(data).replace(/([^\r\n])[\r\n]+/g, '$1\r');
-    // Pass on each line of a paste in its own callback: in between, prompts moves on to the next question.
+    // Pass on each line of a paste in its own callback: in between, prompts asks the next question.
     for (const line of text.split(/(?<=[\r\n])/)) setImmediate(() => stdin.write(line));
   };
   // Replace an earlier call's listener. Read until s2s exits, so that the rest of a paste does not reach the shell.
@@ -307,7 +308,7 @@ function changeKeys(prompt: TextPrompt) {
   const insert = prompt._.bind(prompt);
   prompt._ = (text = '') => {
     prompt.red = false; // For Ctrl-U and Ctrl-W: reset() does not clear it.
-    if (/^[\x15\x17]$/.test(text)) prompt.reset();
+    if (['\x15', '\x17'].includes(text)) prompt.reset();
     else if (/^\P{Cc}+$/u.test(text) && prompt.value.length <= MAX_LENGTH) insert(text);
   };
   // A Tab (`next`) becomes a space, so that two values don't run together.
@@ -349,7 +350,7 @@ function updateFile(file: string, names: Name[], credentials: Credentials) {
  * line. Returns the first result in which dotenv sees this change and no other. A credential needs no quotes.
  */
 function withValue(text: string, name: Name, value: string) {
-  // [^!-~] also matches a byte order mark. The start takes the blank in "KEY= value", but not in "KEY= # note".
+  // [^!-~] matches a BOM, too. In "KEY= # note", the blank must stay before the note.
   const start = String.raw`(?<start>[^!-~]*(export\s+)?${name}\s*[=:](\s+(?=[^\s#]))?)`;
   const entry = new RegExp(String.raw`^${start}("[^"]*"|'[^']*'|[^\s#]*)`);
   const lines = text.split('\n');
@@ -377,8 +378,8 @@ function replaceFile(path: string, bytes: Buffer, old: fs.Stats) {
   } catch (error) {
     // A virus scanner may hold the file. maxRetries needs `recursive`.
     fs.rmSync(temporary, { force: true, recursive: true, maxRetries: 5 });
-    // On a full disk, overwriting would lose the old text.
-    if (['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    // On a full disk, overwriting would lose the old text. Node does not know EDQUOT.
+    if (/^(ENOSPC|Unknown)/.test((error as NodeJS.ErrnoException).code ?? '')) throw error;
     fs.writeFileSync(path, bytes, { flag: 'r+' }); // Unlike 'w', does not empty the file.
     fs.truncateSync(path, bytes.length);
   }
@@ -430,7 +431,7 @@ async function send(server: Server, credentials: Credentials) {
 }
 
 const CERTIFICATE_ADVICE: [RegExp, string][] = [
-  [/EXPIRED|NOT_YET_VALID/, 'has expired or is not valid yet. Check the clock of this computer.'],
+  [/EXPIRED|NOT_YET_VALID/, "has expired or is not valid yet. Check this computer's clock."],
   [/ALTNAME/, 'belongs to another host, perhaps a captive portal. Try another network.'],
   [/CERT(_|$)|LEAF/, 'is not trusted. If your company inspects TLS, set NODE_USE_SYSTEM_CA=1 or NODE_EXTRA_CA_CERTS.'],
 ];
@@ -497,7 +498,7 @@ function parseJson(text: string): Record<string, unknown> {
 
 /** Masks the secrets in the server's text, then shortens it. */
 function quote(text: string, { ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret }: Credentials) {
-  // Don't mask dummies, such as "secret", which may occur in Zoom's own words.
+  // Don't mask dummies, such as "secret", which may occur in Zoom's words.
   const secrets = [secret, btoa(`${id}:${secret}`)].filter(({ length }) => length >= 8);
   return secrets.reduce((line, hidden) => line.replaceAll(hidden, '***'), text).slice(0, 200);
 }

@@ -125,7 +125,7 @@ describe('the script', { concurrency: 4 }, () => {
   const expired = () => ({ notBeforeDate: days(-9), notAfterDate: days(-2) });
   const early = () => ({ notBeforeDate: days(2), notAfterDate: days(9) });
   const signed = async () => ({ ca: await createCertificate('ca.company.example') });
-  const wrongTime = 'has expired or is not valid yet. Check the clock of this computer.';
+  const wrongTime = "has expired or is not valid yet. Check this computer's clock.";
   const wrongHost = 'belongs to another host, perhaps a captive portal. Try another network.';
   const untrusted = 'is not trusted. If your company inspects TLS, set NODE_USE_SYSTEM_CA=1 or NODE_EXTRA_CA_CERTS.';
   for (const { code, advice, host = 'localhost', options = () => ({}) } of [

@@ -98,7 +98,7 @@ describe('the script with a proxy', { concurrency: 4 }, () => {
   const unencoded = ['#', '/', '?', '\\', '%', '%zz'].map((text) => `u:12${text}WoRd@127.0.0.1:1`);
   for (const HTTPS_PROXY of [...unusable, ...unencoded])
     it(`refuses a proxy's URL that it cannot use, and shows nothing of it: ${HTTPS_PROXY}`, needsProxies, async () => {
-      const stderr = `${SHOWN} is not a valid proxy URL.\nSet it to ${FORMAT}`;
+      const stderr = `${SHOWN} is not the URL of an HTTP proxy.\nSet it to ${FORMAT}`;
       expectRun(await run({ env: { ...ACCOUNT, HTTPS_PROXY } }), { code: 2, stdout: '', stderr });
     });
 });

@@ -145,7 +145,7 @@ export const notSet = (file: string, names: string) => `Not set in the environme
 
 /** What the script says after a rejection if the environment sets credentials. */
 export const setByEnvironment = (names: string) =>
-  `The environment sets ${names}, so s2s does not prompt for that. Fix or unset what is wrong.`;
+  `s2s does not prompt for what the environment sets: ${names}. Fix or unset what is wrong.`;
 
 /** What the script advises after most network errors. */
 export const CHECK_NETWORK = 'Check your network, VPN, and firewall, or set HTTPS_PROXY.\n';
