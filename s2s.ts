@@ -120,7 +120,7 @@ async function readSettings() {
     if (flaw) throw new Failure(2, `${name} in ${place} ${flaw}, so it is not a credential.`, advice);
     delete env[name];
   }
-  // Ignore references.
+  // Ignore references (op://…).
   const overridden = fromEnv.filter(
     (name) => inFile[name] && inFile[name] !== credentials[name] && !findFlaw(inFile[name]),
   );
@@ -403,7 +403,7 @@ async function requestToken(server: Server, credentials: Credentials) {
   }
 }
 
-/** Sends one token request (RFC 6749, section 4.4). */
+/** Sends one token request. */
 async function send(server: Server, credentials: Credentials) {
   const { agent = false, endpoint, onSent } = server; // `false` opens a new connection each time.
   const { ZOOM_ACCOUNT_ID: account_id, ZOOM_CLIENT_ID: id, ZOOM_CLIENT_SECRET: secret } = credentials;
@@ -593,7 +593,7 @@ const failure = await Promise.race([main(), interrupted]).catch(async (error: un
 // Flush stderr, then exit, even if something still runs.
 stderr.write('', () => {
   const { exitCode = 0 } = failure ?? {};
-  // A signal, unlike process.exit(), does not restore the terminal.
+  // Unlike process.exit(), a signal leaves the terminal raw.
   if (process.stdin.isRaw) process.stdin.setRawMode(false);
   // End by a signal, so that the shell knows.
   process.removeAllListeners('SIGINT').removeAllListeners('SIGTERM');
