@@ -378,7 +378,7 @@ function replaceFile(path: string, bytes: Buffer, old: fs.Stats) {
   } catch (error) {
     // A virus scanner may hold the file. maxRetries needs `recursive`.
     fs.rmSync(temporary, { force: true, recursive: true, maxRetries: 5 });
-    // On a full disk, overwriting would lose the old text. Node does not know EDQUOT.
+    // On a full disk, overwriting would lose the old text. Node calls EDQUOT unknown.
     if (/^(ENOSPC|Unknown)/.test((error as NodeJS.ErrnoException).code ?? '')) throw error;
     fs.writeFileSync(path, bytes, { flag: 'r+' }); // Unlike 'w', does not empty the file.
     fs.truncateSync(path, bytes.length);
